@@ -1,0 +1,1 @@
+"""Kraken: the only place that knows how the exchange talks."""

@@ -1,0 +1,1 @@
+"""The domain: trades, candles, products and time. No I/O, no clock, no logging."""

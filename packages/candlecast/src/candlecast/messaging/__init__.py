@@ -1,0 +1,1 @@
+"""Kafka: what the records look like, and how a service connects."""

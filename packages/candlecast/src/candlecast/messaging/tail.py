@@ -1,0 +1,91 @@
+"""Reading a topic from its end: the last record of each key."""
+
+from collections.abc import Collection
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from candlecast.errors import TransientError
+from candlecast.messaging.connection import ClientConfig, client_log
+
+_FIRST_STEP = 500
+_STEP_GROWTH = 8
+_TIMEOUT_SECONDS = 30.0
+
+
+def read_last_records(
+    config: ClientConfig, topic: str, keys: Collection[bytes]
+) -> dict[bytes, Message]:
+    """Return the newest record of each key; keys without any record are left out.
+
+    Reads backwards in growing steps, so a key that is written often is found at once and a key
+    that never was costs one pass over the topic.
+
+    Raises:
+        TransientError: the broker does not answer.
+    """
+    consumer = Consumer(
+        {
+            **config,
+            # Required by the client; nothing is ever committed to it.
+            "group.id": "candlecast-tail-reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": False,
+            "fetch.wait.max.ms": 20,
+        },
+        logger=client_log,
+    )
+    try:
+        return _search_backwards(consumer, topic, set(keys))
+    except KafkaException as error:
+        raise TransientError(f"reading the end of topic {topic}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _search_backwards(consumer: Consumer, topic: str, missing: set[bytes]) -> dict[bytes, Message]:
+    metadata = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS)
+    unread: dict[int, tuple[int, int]] = {}
+    for partition in metadata.topics[topic].partitions:
+        low, high = consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
+        )
+        if high > low:
+            unread[partition] = (low, high)
+    found: dict[bytes, Message] = {}
+    step = _FIRST_STEP
+    while missing and unread:
+        ranges = {number: (max(low, high - step), high) for number, (low, high) in unread.items()}
+        newest = _newest_in(consumer, topic, ranges, missing)
+        found |= newest
+        missing = missing - newest.keys()
+        unread = {
+            number: (low, ranges[number][0])
+            for number, (low, _) in unread.items()
+            if ranges[number][0] > low
+        }
+        step *= _STEP_GROWTH
+    return found
+
+
+def _newest_in(
+    consumer: Consumer, topic: str, ranges: dict[int, tuple[int, int]], keys: set[bytes]
+) -> dict[bytes, Message]:
+    """Read [start, end) of each partition and keep the newest record of each key."""
+    consumer.assign([TopicPartition(topic, number, start) for number, (start, _) in ranges.items()])
+    newest: dict[bytes, Message] = {}
+    unfinished = set(ranges)
+    while unfinished:
+        messages = consumer.consume(num_messages=1_000, timeout=0.05)
+        for message in messages:
+            failure = message.error()
+            if failure is not None:
+                raise KafkaException(failure)
+            if message.offset() < ranges[message.partition()][1] and message.key() in keys:
+                newest[message.key()] = message
+        positions = consumer.position([TopicPartition(topic, number) for number in unfinished])
+        unfinished -= {
+            position.partition
+            for position in positions
+            if position.offset >= ranges[position.partition][1]
+        }
+    return newest

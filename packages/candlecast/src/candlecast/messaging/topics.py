@@ -1,0 +1,147 @@
+"""Topics: waiting for the broker, creating, deleting."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+from loguru import logger
+
+from candlecast.errors import ConfigurationError, TransientError
+from candlecast.messaging.connection import ClientConfig, client_log
+from candlecast.runtime.backoff import backoff_delays
+
+_REQUEST_TIMEOUT_SECONDS = 30.0
+_PROBE_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSpecification:
+    """A topic that a service needs.
+
+    Attributes:
+        name: the topic.
+        partitions, replication_factor: used only where it has to be created.
+        config: broker-side configuration, for instance {"retention.ms": "-1"}.
+    """
+
+    name: str
+    partitions: int
+    replication_factor: int = -1
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def wait_for_broker(
+    config: ClientConfig,
+    *,
+    wait: Callable[[float], bool],
+    delays: Iterator[float] | None = None,
+) -> bool:
+    """Wait until the broker answers; it may be away for any time.
+
+    Args:
+        config: how to reach it.
+        wait: sleeps for some seconds; returns True when the service should stop instead.
+        delays: seconds between attempts.
+
+    Returns:
+        False when the service was asked to stop before the broker answered.
+
+    Raises:
+        ConfigurationError: the broker refuses these credentials.
+    """
+    for delay_seconds in delays if delays is not None else backoff_delays(maximum_seconds=10.0):
+        try:
+            _list_topics(config)
+        except TransientError as error:
+            logger.warning("broker_unreachable", reason=str(error), retry_seconds=delay_seconds)
+            if wait(delay_seconds):
+                return False
+        else:
+            return True
+    return False
+
+
+def create_topics(config: ClientConfig, topics: Sequence[TopicSpecification]) -> None:
+    """Create the topics that do not exist.
+
+    Raises:
+        TransientError: the broker did not do it now.
+        ConfigurationError: it never will (for instance a name that is not allowed).
+    """
+    new_topics = [
+        NewTopic(
+            topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=topic.replication_factor,
+            config=topic.config,
+        )
+        for topic in topics
+    ]
+    # Named, because a client that is not held ends, and its futures with it.
+    admin = AdminClient(dict(config), logger=client_log)
+    futures = admin.create_topics(new_topics, request_timeout=_REQUEST_TIMEOUT_SECONDS)
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            _raise_unless(error, KafkaError.TOPIC_ALREADY_EXISTS, f"creating topic {name}")
+
+
+def delete_topics(config: ClientConfig, names: Sequence[str]) -> None:
+    """Delete topics; those that do not exist are deleted already."""
+    if not names:
+        return
+    admin = AdminClient(dict(config), logger=client_log)
+    futures = admin.delete_topics(list(names), request_timeout=_REQUEST_TIMEOUT_SECONDS)
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            _raise_unless(error, KafkaError.UNKNOWN_TOPIC_OR_PART, f"deleting topic {name}")
+
+
+def existing_topics(config: ClientConfig) -> set[str]:
+    """Return the names of all topics.
+
+    Raises:
+        TransientError: the broker does not answer.
+    """
+    return _list_topics(config)
+
+
+def _list_topics(config: ClientConfig) -> set[str]:
+    # librdkafka reports every failed attempt on its own log; this function's error says it once.
+    quiet: ClientConfig = {**config, "log_level": 0}
+    try:
+        metadata = AdminClient(dict(quiet), logger=client_log).list_topics(
+            timeout=_PROBE_TIMEOUT_SECONDS
+        )
+    except KafkaException as error:
+        kafka_error = error.args[0]
+        if kafka_error.code() in (
+            KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's public constant
+            KafkaError.SASL_AUTHENTICATION_FAILED,
+        ):
+            raise ConfigurationError(
+                f"Kafka refuses the credentials: {kafka_error.str()}"
+            ) from error
+        raise TransientError(
+            f"no Kafka broker answers at {config['bootstrap.servers']} ({kafka_error.str()})"
+        ) from error
+    return set(metadata.topics)
+
+
+def _raise_unless(error: KafkaException, harmless_code: int, doing: str) -> None:
+    kafka_error = error.args[0]
+    if kafka_error.code() == harmless_code:
+        return
+    if kafka_error.code() in (
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_CONFIG,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    ):
+        raise ConfigurationError(f"{doing}: {kafka_error.str()}") from error
+    raise TransientError(f"{doing}: {kafka_error.str()}") from error

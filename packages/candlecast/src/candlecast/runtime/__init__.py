@@ -1,0 +1,1 @@
+"""How a service starts, says how it is, and stops: the same for every service."""

@@ -1,0 +1,1 @@
+"""What tests of every package share: strategies, contract suites, a real broker."""

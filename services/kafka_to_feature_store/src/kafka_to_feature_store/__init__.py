@@ -1,0 +1,1 @@
+"""The service that writes closed candles to the feature store."""
