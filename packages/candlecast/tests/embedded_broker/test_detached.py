@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from candlecast.embedded_broker import broker_status, start_detached, stop_detached
-from candlecast.embedded_broker.operating_system import free_ports, wait_until
+from candlecast.runtime.operating_system import free_ports, wait_until
 from candlecast.errors import ConfigurationError
 
 pytestmark = pytest.mark.broker

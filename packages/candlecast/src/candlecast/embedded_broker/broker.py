@@ -13,7 +13,7 @@ from candlecast.embedded_broker.node import (
     stop_node,
     wait_until_serving,
 )
-from candlecast.embedded_broker.operating_system import is_running, resident_bytes
+from candlecast.runtime.operating_system import is_running, resident_bytes
 from candlecast.errors import InvariantError
 
 

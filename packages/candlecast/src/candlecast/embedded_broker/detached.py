@@ -14,7 +14,7 @@ from candlecast.embedded_broker.node import (
     stop_node,
     wait_until_serving,
 )
-from candlecast.embedded_broker.operating_system import ProcessIdentity, is_running
+from candlecast.runtime.operating_system import ProcessIdentity, is_running
 from candlecast.errors import ConfigurationError
 
 DEFAULT_DATA_DIRECTORY = Path(".data/broker")

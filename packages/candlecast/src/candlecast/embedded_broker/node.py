@@ -29,7 +29,7 @@ from candlecast.embedded_broker.distribution import (
     java_executable,
     kafka_class_path,
 )
-from candlecast.embedded_broker.operating_system import (
+from candlecast.runtime.operating_system import (
     ProcessIdentity,
     free_ports,
     is_port_free,

@@ -1,4 +1,4 @@
-"""Reading a topic from its end: the last record of each key."""
+"""Reading a topic from its end: the last record of each key, and how much there is."""
 
 from collections.abc import Collection
 
@@ -23,7 +23,33 @@ def read_last_records(
     Raises:
         TransientError: the broker does not answer.
     """
-    consumer = Consumer(
+    consumer = _reader(config)
+    try:
+        return _search_backwards(consumer, topic, set(keys))
+    except KafkaException as error:
+        raise TransientError(f"reading the end of topic {topic}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def count_records(config: ClientConfig, topic: str) -> int:
+    """Return how many records a topic holds at most (compaction may have removed some)."""
+    consumer = _reader(config)
+    try:
+        partitions = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
+        bounds = [
+            consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_TIMEOUT_SECONDS)
+            for number in partitions
+        ]
+    except KafkaException as error:
+        raise TransientError(f"counting topic {topic}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+    return sum(high - low for low, high in bounds)
+
+
+def _reader(config: ClientConfig) -> Consumer:
+    return Consumer(
         {
             **config,
             # Required by the client; nothing is ever committed to it.
@@ -34,12 +60,6 @@ def read_last_records(
         },
         logger=client_log,
     )
-    try:
-        return _search_backwards(consumer, topic, set(keys))
-    except KafkaException as error:
-        raise TransientError(f"reading the end of topic {topic}: {error.args[0].str()}") from error
-    finally:
-        consumer.close()
 
 
 def _search_backwards(consumer: Consumer, topic: str, missing: set[bytes]) -> dict[bytes, Message]:

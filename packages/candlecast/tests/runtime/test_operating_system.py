@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from candlecast.embedded_broker.operating_system import (
+from candlecast.runtime.operating_system import (
     ProcessIdentity,
     free_ports,
     is_port_free,

@@ -50,6 +50,12 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
+def identify(process_id: int) -> ProcessIdentity | None:
+    """The identity of a process that runs now; None when there is none."""
+    started = _start_of(process_id)
+    return None if started is None else ProcessIdentity(process_id=process_id, started=started)
+
+
 def is_running(identity: ProcessIdentity) -> bool:
     """Whether that very process still runs; a finished child of ours is collected here."""
     with contextlib.suppress(ChildProcessError):
