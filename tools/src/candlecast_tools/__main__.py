@@ -21,7 +21,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(_EXIT_INTERRUPTED)
     except CandlecastError as error:
-        Console(stderr=True).print(f"[bold red]candlecast:[/] {error}", highlight=False)
+        Console(stderr=True).print(
+            f"[bold red]candlecast:[/] {error}", highlight=False, soft_wrap=True
+        )
         sys.exit(_exit_code(error))
 
 

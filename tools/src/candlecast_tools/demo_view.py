@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -85,15 +86,15 @@ def live_table(
     restarts: Mapping[str, int],
 ) -> Table:
     """Build the live table."""
-    caption = "Ctrl-C stops everything"
+    caption = "times in UTC; Ctrl-C stops everything"
     restarted = {name: count for name, count in restarts.items() if count > 0}
     if restarted:
         caption += f"; restarted: {restarted}"
-    table = Table(title=f"Closed candles, {_LABELS[source]}", caption=caption)
-    table.add_column("product")
-    table.add_column("minute (UTC)")
-    for column in ("open", "high", "low", "close", "volume", "trades", "behind", "missing trades"):
-        table.add_column(column, justify="right")
+    table = Table(title=f"Closed candles, {_LABELS[source]}", caption=caption, box=SIMPLE_HEAD)
+    for column in ("product", "minute"):
+        table.add_column(column, no_wrap=True)
+    for column in ("open", "high", "low", "close", "volume", "trades", "behind", "missing"):
+        table.add_column(column, justify="right", no_wrap=True)
     for product_id, status in statuses.items():
         behind = "-" if status.behind_seconds is None else f"{status.behind_seconds:.0f} s"
         missing = f"{status.missing_trades:.0f}"
@@ -103,12 +104,12 @@ def live_table(
 
 def _candle_cells(candle: Candle | None) -> list[str]:
     if candle is None:
-        return ["waiting for the first", *["-"] * 6]
+        return ["...", *["-"] * 6]
     prices = (candle.open, candle.high, candle.low, candle.close)
     return [
-        utc_text(candle.start_ms),
-        *(f"{price:,.10g}" for price in prices),
-        f"{candle.volume:.8f}",
+        utc_text(candle.start_ms)[-len("00:00") :],
+        *(f"{price:.10g}" for price in prices),
+        f"{candle.volume:.4f}",
         str(candle.trade_count),
     ]
 

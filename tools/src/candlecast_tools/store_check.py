@@ -116,7 +116,7 @@ def print_reports(
         table.add_row(
             product_id,
             *_counts(report),
-            "[green]complete[/]" if report.is_clean else "[red]NOT complete[/]",
+            "[green]complete[/]" if report.is_clean else "[red]INCOMPLETE[/]",
         )
     console.print(table)
     for product_id, report in reports.items():

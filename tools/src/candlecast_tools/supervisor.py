@@ -70,8 +70,9 @@ class Supervisor:
     Their output goes to `<directory>/logs/<name>.log`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, stop_seconds: float = _STOP_SECONDS) -> None:
         self._directory = directory
+        self._stop_seconds = stop_seconds
         self._managed: dict[str, _Managed] = {}
 
     def __enter__(self) -> Self:
@@ -83,6 +84,7 @@ class Supervisor:
                 f"something started from {self._directory} still runs (process "
                 f"{running[0].process_id}); stop it first: make stop"
             )
+        self._register()
         return self
 
     def __exit__(
@@ -109,7 +111,7 @@ class Supervisor:
             if managed.process is not None and managed.process.poll() is None:
                 managed.process.send_signal(signal.SIGTERM)
         for managed in stopping:
-            _wait_or_kill(managed)
+            _wait_or_kill(managed, self._stop_seconds)
         self._register()
 
     def kill(self, name: str) -> None:
@@ -154,6 +156,15 @@ class Supervisor:
     def all_done(self, *names: str) -> bool:
         """Whether processes that end have ended well."""
         return all(self._managed[name].is_done for name in names)
+
+    @property
+    def process_ids(self) -> Mapping[str, int]:
+        """The processes that run now."""
+        return {
+            name: managed.process.pid
+            for name, managed in self._managed.items()
+            if managed.process is not None
+        }
 
     @property
     def restarts(self) -> Mapping[str, int]:
@@ -227,11 +238,11 @@ def _registered(directory: Path) -> list[ProcessIdentity]:
         return []
 
 
-def _wait_or_kill(managed: _Managed) -> None:
+def _wait_or_kill(managed: _Managed, patience_seconds: float) -> None:
     if managed.process is None:
         return
     try:
-        managed.process.wait(_STOP_SECONDS)
+        managed.process.wait(patience_seconds)
     except subprocess.TimeoutExpired:
         managed.process.kill()
         managed.process.wait()

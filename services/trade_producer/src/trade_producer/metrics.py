@@ -29,11 +29,14 @@ class Metrics:
             "exchange_time_seconds", "The exchange's clock, Unix time, by the latest pong"
         )
         self.gaps_found = counter(
-            "gaps_found_total", "Jumps in the trade ids seen on WebSocket", "product_id"
+            "gaps_found_total", "Gaps in the trade ids, each counted once", "product_id"
         )
-        self.gaps_filled = counter("gaps_filled_total", "Gaps closed by REST", "product_id")
+        self.gaps_filled = counter("gaps_filled_total", "Gaps closed without a loss", "product_id")
         self.missing_trades = counter(
             "missing_trades_total", "Trades that REST does not have either", "product_id"
+        )
+        self.late_trades = counter(
+            "late_trades_total", "Trades dated before the watermark published", "product_id"
         )
         self.held_trades = gauge(
             "held_trades", "Trades waiting for their predecessors", "product_id"

@@ -19,11 +19,15 @@ from candlecast.runtime.monitoring import Readiness
 from trade_producer.metrics import Metrics
 
 _FORGET_AFTER_SECONDS = 15.0
+_ASSIGN_RETRY_SECONDS = 5.0
 _REMARK = "other_producers"
 
 
 class OtherProducersWatch:
-    """Reads the end of the topic in a thread and looks at who wrote."""
+    """Reads the end of the topic in a thread and looks at who wrote.
+
+    Only a watch: when it cannot look, it says so and tries again; a stop does not wait for it long.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class OtherProducersWatch:
         self._consumer = Consumer(
             {
                 **config,
+                # Required by the client; nothing is ever committed to it.
                 "group.id": "candlecast-other-producers-watch",
                 "enable.auto.commit": False,
                 "queued.max.messages.kbytes": 4_096,
@@ -64,26 +69,29 @@ class OtherProducersWatch:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop watching."""
+        """Stop watching; a thread that a broker keeps waiting ends with the process."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
         try:
-            partitions = self._consumer.list_topics(self._topic, timeout=30).topics[self._topic]
-            self._consumer.assign(
-                [
-                    TopicPartition(self._topic, number, OFFSET_END)
-                    for number in partitions.partitions
-                ]
-            )
+            while not self._stop.is_set() and not self._assign():
+                self._stop.wait(_ASSIGN_RETRY_SECONDS)
             while not self._stop.is_set():
                 self._look()
-        except KafkaException as error:
-            # Only a watch: the service itself notices when the broker is away.
-            logger.warning("watch_for_other_producers_ended", reason=str(error))
         finally:
             self._consumer.close()
+
+    def _assign(self) -> bool:
+        try:
+            topic = self._consumer.list_topics(self._topic, timeout=1.0).topics[self._topic]
+        except KafkaException as error:
+            logger.warning("watch_for_other_producers_waits", reason=str(error.args[0].str()))
+            return False
+        self._consumer.assign(
+            [TopicPartition(self._topic, number, OFFSET_END) for number in topic.partitions]
+        )
+        return bool(topic.partitions)
 
     def _look(self) -> None:
         for message in self._consumer.consume(num_messages=500, timeout=0.5):

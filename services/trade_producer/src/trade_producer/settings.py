@@ -1,11 +1,28 @@
 """Settings of trade_producer."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from candlecast.messaging.connection import KafkaSettings
 from candlecast.runtime.settings import MarketDataSource, NameList
+
+
+def _address(*schemes: str) -> AfterValidator:
+    """Check that a value is an address of one of these kinds; the servers say the rest."""
+
+    def check(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            is_usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError as error:
+            raise ValueError(f"is not an address ({error})") from error
+        if not is_usable:
+            raise ValueError(f"is not an address that begins with {'://, '.join(schemes)}://")
+        return value
+
+    return AfterValidator(check)
 
 
 class Settings(KafkaSettings):
@@ -14,7 +31,7 @@ class Settings(KafkaSettings):
     kafka_topic: str = Field(
         default="trades",
         validation_alias=AliasChoices("kafka_topic", "kafka_topic_name"),
-        description="topic to publish trades on",
+        description="topic to publish trades on; a historical run needs one of its own",
     )
     product_ids: NameList = Field(
         min_length=1,
@@ -27,7 +44,10 @@ class Settings(KafkaSettings):
         description="live, or historical (ends when the range is published)",
     )
     last_n_days: float = Field(
-        default=2.0, gt=0, description="days before now where a historical run starts"
+        default=2.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="days before the end where a historical run starts, above 0",
     )
     historical_start_ms: int | None = Field(
         default=None, ge=0, description="start of the range in UTC ms, instead of LAST_N_DAYS"
@@ -38,17 +58,23 @@ class Settings(KafkaSettings):
     market_data_source: MarketDataSource = Field(
         default="kraken", description="kraken or simulator; what answers at KRAKEN_REST_URL"
     )
-    kraken_rest_url: str = Field(default="https://api.kraken.com", description="an http(s) address")
-    kraken_websocket_url: str = Field(
+    kraken_rest_url: Annotated[str, _address("http", "https")] = Field(
+        default="https://api.kraken.com", description="an http(s) address"
+    )
+    kraken_websocket_url: Annotated[str, _address("ws", "wss")] = Field(
         default="wss://ws.kraken.com/v2", description="a ws(s) address"
     )
     kraken_rest_calls_per_second: float = Field(
-        default=1.0, gt=0, description="calls per second and product; Kraken allows 1"
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="calls per second and product, above 0; Kraken allows 1",
     )
     watermark_grace_seconds: float = Field(
         default=2.0,
         ge=0,
-        description="exchange time left for trades still on their way, in seconds",
+        allow_inf_nan=False,
+        description="exchange time left for trades still on their way, in seconds, 0 or more",
     )
     completeness_check_seconds: int = Field(
         default=60,
@@ -57,13 +83,10 @@ class Settings(KafkaSettings):
         "REST has confirmed that no trade is missing",
     )
     websocket_silence_seconds: float = Field(
-        default=10.0, gt=0, description="a connection without any message for so long is given up"
-    )
-    gap_patience_seconds: float = Field(
-        default=60.0,
-        ge=0,
-        description="how long trades that WebSocket skipped may be absent from REST before they "
-        "are counted as missing, in seconds",
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="a connection without any message for so long is given up; above 0",
     )
 
     @model_validator(mode="after")
@@ -72,6 +95,15 @@ class Settings(KafkaSettings):
         if start_ms is not None and end_ms is not None and start_ms >= end_ms:
             raise ValueError(
                 f"HISTORICAL_START_MS={start_ms} is not before HISTORICAL_END_MS={end_ms}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _historical_run_has_a_topic(self) -> Self:
+        if self.is_historical and "kafka_topic" not in self.model_fields_set:
+            raise ValueError(
+                "KAFKA_TOPIC is not set; a historical run needs a topic of its own, "
+                "for instance trades_historical_2026-11-23"
             )
         return self
 

@@ -16,7 +16,10 @@ from candlecast.errors import ConfigurationError
 from candlecast.market.candle import Candle
 from candlecast.market.open_window import OpenWindow, flat_candle
 from candlecast.market.time_grid import MINUTE_MS, ceil_to_window, floor_to_window
-from candlecast.market.trade_batch import Int64Column, TradeBatch
+from candlecast.market.trade_batch import TradeBatch
+
+_NO_ID = np.iinfo(np.int64).max
+"""Stands for an unknown id where the lowest known one is looked for."""
 
 
 @dataclass(slots=True)
@@ -117,7 +120,8 @@ class CandleBuilder:
                 return 0
             given_up = (start_ms - state.next_start_ms) // state.window_ms
         state.next_start_ms = state.first_start_ms = start_ms
-        state.windows = [window for window in state.windows if window.start_ms >= start_ms]
+        while state.windows and state.windows[0].start_ms < start_ms:
+            state.previous_close = state.windows.pop(0).close
         if previous_close is not None:
             state.previous_close = previous_close
         return given_up
@@ -141,27 +145,21 @@ class CandleBuilder:
         return folded
 
     def _without_duplicates(self, batch: TradeBatch, folded: Folded) -> TradeBatch:
-        ids = batch.trade_id
+        """Drop trades whose id is not above all before it, and count the ids jumped over."""
         last_id = self._state.last_trade_id
-        first_id, final_id = int(ids[0]), int(ids[-1])
-        if first_id > last_id and final_id - first_id == len(ids) - 1 and _is_increasing(ids):
-            self._count_missing(last_id, first_id - last_id - 1, folded)
-            self._state.last_trade_id = final_id
-            return batch
+        ids = batch.trade_id
         highest_before = np.maximum.accumulate(np.concatenate(([last_id], ids[:-1])))
         is_new = (ids > highest_before) | (ids == 0)
         folded.duplicate_count = len(ids) - int(np.count_nonzero(is_new))
-        kept = batch.select(is_new)
-        numbered = kept.trade_id[kept.trade_id > 0]
+        if folded.duplicate_count > 0:
+            batch = batch.select(is_new)
+        numbered = batch.trade_id[batch.trade_id > 0]
         if len(numbered) > 0:
-            self._state.last_trade_id = int(numbered[-1])
-            start_id = last_id if last_id > 0 else int(numbered[0]) - 1
-            self._count_missing(start_id, int(numbered[-1]) - start_id - len(numbered), folded)
-        return kept
-
-    def _count_missing(self, last_id: int, count: int, folded: Folded) -> None:
-        if last_id > 0:
-            folded.missing_count += count
+            first_id, final_id = int(numbered[0]), int(numbered[-1])
+            expected_id = last_id + 1 if last_id > 0 else first_id
+            folded.missing_count = final_id + 1 - expected_id - len(numbered)
+            self._state.last_trade_id = final_id
+        return batch
 
     def _collect(self, batch: TradeBatch, folded: Folded) -> None:
         state = self._state
@@ -202,26 +200,27 @@ class CandleBuilder:
         state = self._state
         if state.next_start_ms is None:
             return
-        start_ms = state.next_start_ms
-        closable = 0
-        while start_ms + state.window_ms <= state.watermark_ms:
-            if closable < len(state.windows) and state.windows[closable].start_ms == start_ms:
-                candle = state.windows[closable].to_candle(self.product_id, state.window_ms)
-                state.previous_close = candle.close
-                folded.candles.append(candle)
-                closable += 1
-            elif state.previous_close is not None:
-                folded.candles.append(
-                    flat_candle(self.product_id, start_ms, state.window_ms, state.previous_close)
-                )
-            start_ms += state.window_ms
-        state.next_start_ms = start_ms
-        if closable > 0:
-            state.windows = state.windows[closable:]
+        end_ms = floor_to_window(state.watermark_ms, state.window_ms)
+        while state.windows and state.windows[0].start_ms < end_ms:
+            window = state.windows.pop(0)
+            self._close_empty_windows(state.next_start_ms, window.start_ms, folded)
+            candle = window.to_candle(self.product_id, state.window_ms)
+            folded.candles.append(candle)
+            state.previous_close = candle.close
+            state.next_start_ms = candle.timestamp_ms
+        if end_ms > state.next_start_ms:
+            self._close_empty_windows(state.next_start_ms, end_ms, folded)
+            state.next_start_ms = end_ms
 
-
-def _is_increasing(ids: Int64Column) -> bool:
-    return bool((ids[1:] > ids[:-1]).all())
+    def _close_empty_windows(self, start_ms: int, end_ms: int, folded: Folded) -> None:
+        """Repeat the previous close; before the very first trade there is nothing to repeat."""
+        state = self._state
+        if state.previous_close is None:
+            return
+        folded.candles += [
+            flat_candle(self.product_id, window_start_ms, state.window_ms, state.previous_close)
+            for window_start_ms in range(start_ms, end_ms, state.window_ms)
+        ]
 
 
 def _split_into_windows(batch: TradeBatch, window_ms: int) -> list[OpenWindow]:
@@ -240,7 +239,9 @@ def _split_into_windows(batch: TradeBatch, window_ms: int) -> list[OpenWindow]:
     quantities = batch.quantity.tolist()
     notionals = (batch.price * batch.quantity).tolist()
     buy_quantities = np.where(batch.is_buy, batch.quantity, 0.0).tolist()
-    ids = batch.trade_id
+    last_ids = np.maximum.reduceat(batch.trade_id, firsts).tolist()
+    known_ids = np.where(batch.trade_id > 0, batch.trade_id, _NO_ID)
+    first_ids = np.minimum.reduceat(known_ids, firsts).tolist()
     return [
         OpenWindow(
             start_ms=int(starts[first]),
@@ -249,8 +250,8 @@ def _split_into_windows(batch: TradeBatch, window_ms: int) -> list[OpenWindow]:
             low=lows[number],
             close=prices[end - 1],
             trade_count=end - first,
-            first_trade_id=int(ids[first]),
-            last_trade_id=int(ids[end - 1]),
+            first_trade_id=first_ids[number] if first_ids[number] != _NO_ID else 0,
+            last_trade_id=last_ids[number],
             quantities=quantities[first:end],
             notionals=notionals[first:end],
             buy_quantities=buy_quantities[first:end],

@@ -10,12 +10,15 @@ from typing import Any
 
 from candlecast.errors import InvalidMessageError
 from candlecast.market.trade_batch import TradeBatch
+from candlecast.messaging.wire import LARGEST_ID, LARGEST_NUMBER, LATEST_MS, quote
 
 _PRODUCT_NAMES = ("product_id", "pair", "symbol")
 _QUANTITY_NAMES = ("quantity", "volume", "qty")
 _TIME_NAMES = ("timestamp_ms", "timestamp", "timestamp_sec")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SIDES = {"buy": True, "b": True, "sell": False, "s": False}
+_EARLIEST_MS = 10**12
+"""2001-09-09: what is less is a time in seconds, and candles of it would be nonsense."""
+_SIDES = {"buy": True, "b": True, "sell": False, "s": False, None: False}
 
 
 def is_course_trade(fields: dict[str, Any]) -> bool:
@@ -29,60 +32,77 @@ def parse_course_trade(fields: dict[str, Any]) -> tuple[TradeBatch, int]:
     Raises:
         InvalidMessageError: names the field and what is wrong with it.
     """
-    _, product_id = _first_of(fields, _PRODUCT_NAMES)
+    name, product_id = _first_of(fields, _PRODUCT_NAMES)
     if not isinstance(product_id, str) or product_id == "":
-        raise InvalidMessageError(f"product_id is {product_id!r}, not a product's name")
+        raise InvalidMessageError(f"{name} is {quote(product_id)}, not a product's name")
     timestamp_ms = _timestamp_ms(*_first_of(fields, _TIME_NAMES))
-    trade_id = fields.get("trade_id", 0)
-    if not isinstance(trade_id, int) or trade_id < 0:
-        raise InvalidMessageError(f"trade_id is {trade_id!r}, not a whole number from 0")
-    side = fields.get("side", "sell")
-    if side not in _SIDES:
-        raise InvalidMessageError(f"side is {side!r}, not buy or sell")
     batch = TradeBatch.from_columns(
         product_id,
-        trade_id=(trade_id,),
+        trade_id=(_integer(fields, "trade_id", absent=0, largest=LARGEST_ID),),
         timestamp_ms=(timestamp_ms,),
         price=(_positive("price", fields["price"]),),
         quantity=(_positive(*_first_of(fields, _QUANTITY_NAMES)),),
-        is_buy=(_SIDES[side],),
+        is_buy=(_is_buy(fields.get("side")),),
     )
-    watermark_ms = fields.get("watermark_ms", timestamp_ms)
-    if not isinstance(watermark_ms, int):
-        raise InvalidMessageError(f"watermark_ms is {watermark_ms!r}, not a whole number")
-    return batch, watermark_ms
+    return batch, _integer(fields, "watermark_ms", absent=timestamp_ms, largest=LATEST_MS)
 
 
 def _first_of(fields: dict[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
     for name in names:
-        if name in fields:
+        if fields.get(name) is not None:
             return name, fields[name]
     raise InvalidMessageError(f"none of {', '.join(names)} is given")
 
 
+def _integer(fields: dict[str, Any], name: str, *, absent: int, largest: int) -> int:
+    value = fields.get(name)
+    if value is None:
+        return absent
+    if not _is_integer(value) or not 0 <= value <= largest:
+        raise InvalidMessageError(
+            f"{name} is {quote(value)}, not a whole number from 0 to {largest}"
+        )
+    return int(value)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_buy(side: Any) -> bool:
+    if not isinstance(side, str | None) or side not in _SIDES:
+        raise InvalidMessageError(f"side is {quote(side)}, not buy or sell")
+    return _SIDES[side]
+
+
 def _positive(name: str, value: Any) -> float:
+    """Read a number; one in quotes too, as Kraken's own REST answers have it."""
     try:
-        number = float(value)
+        number = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError) as error:
-        raise InvalidMessageError(f"{name} is {value!r}, not a number") from error
-    if not 0 < number < float("inf"):
-        raise InvalidMessageError(f"{name} is {value!r}, not a number above 0")
+        raise InvalidMessageError(f"{name} is {quote(value)}, not a number") from error
+    if not 0 < number < LARGEST_NUMBER:
+        raise InvalidMessageError(f"{name} is {quote(value)}, not a number above 0")
     return number
 
 
 def _timestamp_ms(name: str, value: Any) -> int:
     if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise InvalidMessageError(f"{name} is {value!r}, not an ISO 8601 time") from error
-        # A time without a zone is UTC: local time would shift every candle.
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-        timestamp_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
-    elif isinstance(value, int) and not isinstance(value, bool):
+        timestamp_ms = _iso_timestamp_ms(name, value)
+    elif _is_integer(value):
         timestamp_ms = value * 1000 if name == "timestamp_sec" else value
     else:
-        raise InvalidMessageError(f"{name} is {value!r}, not a time")
-    if timestamp_ms <= 0:
-        raise InvalidMessageError(f"{name} is {value!r}, not a time after 1970")
+        raise InvalidMessageError(f"{name} is {quote(value)}, not a time")
+    if not _EARLIEST_MS <= timestamp_ms <= LATEST_MS:
+        raise InvalidMessageError(f"{name} is {quote(value)}, which is not of this age; its unit?")
     return timestamp_ms
+
+
+def _iso_timestamp_ms(name: str, text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidMessageError(f"{name} is {quote(text)}, not an ISO 8601 time") from error
+    # A time without a zone is UTC: local time would shift every candle.
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

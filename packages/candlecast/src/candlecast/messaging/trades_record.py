@@ -9,19 +9,31 @@ The first record of a stream also says where the stream starts (`stream_start_ms
 before it (`previous_close`), so that its first candles are right even when they are empty.
 """
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 import orjson
 
 from candlecast.errors import InvalidMessageError
 from candlecast.market.trade_batch import BoolColumn, Float64Column, Int64Column, TradeBatch
 from candlecast.messaging.course_trade import is_course_trade, parse_course_trade
+from candlecast.messaging.wire import (
+    DECODING_ERRORS,
+    CursorMs,
+    Price,
+    ProductId,
+    Quantity,
+    TimestampMs,
+    TradeId,
+    explain,
+    parse_object,
+    quote,
+)
 
 _BUY, _SELL = ord("b"), ord("s")
-_LONGEST_QUOTE = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,124 +102,94 @@ def decode_trades_record(value: bytes | None) -> TradesRecord:
     Raises:
         InvalidMessageError: names the field and what is wrong with it.
     """
-    fields = _parse_object(value)
-    if is_course_trade(fields):
-        batch, watermark_ms = parse_course_trade(fields)
-        return TradesRecord(
-            batch=batch,
-            last_trade_id=int(batch.trade_id[-1]),
-            last_timestamp_ms=int(batch.timestamp_ms[-1]),
-            watermark_ms=watermark_ms,
-        )
-    end_of_stream = fields.get("end_of_stream", False)
-    if not isinstance(end_of_stream, bool):
-        raise InvalidMessageError(f"end_of_stream is {_quote(end_of_stream)}, not true or false")
-    return TradesRecord(
-        batch=_parse_batch(fields),
-        last_trade_id=_integer(fields, "last_trade_id"),
-        last_timestamp_ms=_integer(fields, "last_timestamp_ms"),
-        watermark_ms=_integer(fields, "watermark_ms"),
-        end_of_stream=end_of_stream,
-        start=_parse_start(fields),
-    )
-
-
-def _parse_object(value: bytes | None) -> dict[str, Any]:
     if value is None:
         raise InvalidMessageError("the record has no value")
     try:
-        fields = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise InvalidMessageError(f"not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise InvalidMessageError(f"a JSON object is expected, not {_quote(fields)}")
-    return fields
+        wire = _decoder.decode(value)
+    except DECODING_ERRORS as error:
+        fields = parse_object(value)
+        if is_course_trade(fields):
+            return _record_of_course_trade(fields)
+        raise InvalidMessageError(explain(error, fields)) from error
+    return _to_record(wire)
 
 
-def _parse_batch(fields: dict[str, Any]) -> TradeBatch:
-    product_id = fields.get("product_id")
-    if not isinstance(product_id, str) or product_id == "":
-        raise InvalidMessageError(f"product_id is {_quote(product_id)}, not a product's name")
-    batch = TradeBatch(
-        product_id=product_id,
-        trade_id=_integer_column(fields, "trade_id", minimum=0),
-        timestamp_ms=_integer_column(fields, "timestamp_ms", minimum=1),
-        price=_number_column(fields, "price"),
-        quantity=_number_column(fields, "quantity"),
-        is_buy=_side_column(fields),
+class _Wire(msgspec.Struct, frozen=True, gc=False):
+    product_id: ProductId
+    trade_id: list[TradeId]
+    timestamp_ms: list[TimestampMs]
+    price: list[Price]
+    quantity: list[Quantity]
+    side: str
+    last_trade_id: TradeId
+    last_timestamp_ms: CursorMs
+    watermark_ms: CursorMs
+    end_of_stream: bool = False
+    stream_start_ms: CursorMs | None = None
+    previous_close: Price | None = None
+
+
+_decoder = msgspec.json.Decoder(_Wire)
+
+
+def _record_of_course_trade(fields: dict[str, Any]) -> TradesRecord:
+    batch, watermark_ms = parse_course_trade(fields)
+    return TradesRecord(
+        batch=batch,
+        last_trade_id=int(batch.trade_id[-1]),
+        last_timestamp_ms=int(batch.timestamp_ms[-1]),
+        watermark_ms=watermark_ms,
     )
+
+
+def _to_record(wire: _Wire) -> TradesRecord:
+    _require_equal_lengths(wire)
+    start = None
+    if wire.stream_start_ms is not None:
+        start = StreamStart(timestamp_ms=wire.stream_start_ms, previous_close=wire.previous_close)
+    return TradesRecord(
+        batch=TradeBatch(
+            product_id=wire.product_id,
+            trade_id=_integer_column(wire.trade_id),
+            timestamp_ms=_integer_column(wire.timestamp_ms),
+            price=_number_column(wire.price),
+            quantity=_number_column(wire.quantity),
+            is_buy=_side_column(wire.side),
+        ),
+        last_trade_id=wire.last_trade_id,
+        last_timestamp_ms=wire.last_timestamp_ms,
+        watermark_ms=wire.watermark_ms,
+        end_of_stream=wire.end_of_stream,
+        start=start,
+    )
+
+
+def _require_equal_lengths(wire: _Wire) -> None:
     lengths = {
-        "trade_id": len(batch.trade_id),
-        "timestamp_ms": len(batch.timestamp_ms),
-        "price": len(batch.price),
-        "quantity": len(batch.quantity),
-        "side": len(batch.is_buy),
+        "trade_id": len(wire.trade_id),
+        "timestamp_ms": len(wire.timestamp_ms),
+        "price": len(wire.price),
+        "quantity": len(wire.quantity),
+        "side": len(wire.side),
     }
     if len(set(lengths.values())) > 1:
         raise InvalidMessageError(f"the columns differ in length: {lengths}")
-    if not (batch.price > 0).all():
-        raise InvalidMessageError("price has a value that is not above 0")
-    if not (batch.quantity >= 0).all():
-        raise InvalidMessageError("quantity has a value below 0")
-    return batch
 
 
-def _column(fields: dict[str, Any], name: str) -> npt.NDArray[Any]:
-    values = fields.get(name)
-    if not isinstance(values, list):
-        raise InvalidMessageError(f"{name} is {_quote(values)}, not a list")
-    try:
-        column = np.array(values) if values else np.empty(0, np.int64)
-    except (ValueError, OverflowError) as error:
-        raise InvalidMessageError(f"{name} is not a list of numbers: {error}") from error
-    if column.ndim != 1 or column.dtype.kind not in "if":
-        raise InvalidMessageError(f"{name} is not a list of numbers: {_quote(values)}")
-    return column
+def _integer_column(values: list[int]) -> Int64Column:
+    # Packing takes a third of the time of `numpy.array`, which looks at each value's type first.
+    return np.frombuffer(struct.pack(f"{len(values)}q", *values), dtype=np.int64)
 
 
-def _integer_column(fields: dict[str, Any], name: str, *, minimum: int) -> Int64Column:
-    column = _column(fields, name)
-    if column.dtype != np.int64:
-        raise InvalidMessageError(f"{name} has a value that is not a whole number")
-    if len(column) > 0 and int(column.min()) < minimum:
-        raise InvalidMessageError(f"{name} has a value below {minimum}: {int(column.min())}")
-    return column
+def _number_column(values: list[float]) -> Float64Column:
+    return np.frombuffer(struct.pack(f"{len(values)}d", *values), dtype=np.float64)
 
 
-def _number_column(fields: dict[str, Any], name: str) -> Float64Column:
-    return _column(fields, name).astype(np.float64, copy=False)
-
-
-def _side_column(fields: dict[str, Any]) -> BoolColumn:
-    side = fields.get("side")
-    if not isinstance(side, str):
-        raise InvalidMessageError(f"side is {_quote(side)}, not a string of b and s")
+def _side_column(side: str) -> BoolColumn:
     codes = np.frombuffer(side.encode(), dtype=np.uint8)
     is_buy: BoolColumn = codes == _BUY
-    if not (is_buy | (codes == _SELL)).all():
-        raise InvalidMessageError(f"side is {_quote(side)}, not a string of b and s")
+    is_wrong = ~is_buy & (codes != _SELL)
+    if is_wrong.any():
+        row = int(np.argmax(is_wrong))
+        raise InvalidMessageError(f"side[{row}] is {quote(side[row])}, not b or s")
     return is_buy
-
-
-def _parse_start(fields: dict[str, Any]) -> StreamStart | None:
-    if "stream_start_ms" not in fields:
-        return None
-    previous_close = fields.get("previous_close")
-    if previous_close is not None and not isinstance(previous_close, (int, float)):
-        raise InvalidMessageError(f"previous_close is {_quote(previous_close)}, not a number")
-    return StreamStart(
-        timestamp_ms=_integer(fields, "stream_start_ms"),
-        previous_close=None if previous_close is None else float(previous_close),
-    )
-
-
-def _integer(fields: dict[str, Any], name: str) -> int:
-    value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidMessageError(f"{name} is {_quote(value)}, not a whole number from 0")
-    return value
-
-
-def _quote(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."

@@ -1,0 +1,1 @@
+"""What this service's tests stand on: an exchange and a topic in memory, a clock that jumps."""
