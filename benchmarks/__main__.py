@@ -1,6 +1,8 @@
 """Entry point: `python -m benchmarks [NAME ...] [--quick]`."""
 
 import argparse
+import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,12 +24,13 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
 def main() -> int:
     """Run benchmarks; the exit code is 1 when a real run missed a target."""
     arguments = _parse_arguments()
-    console = Console()
+    # So that the broker and the services are stopped then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    logging.basicConfig(level=logging.ERROR)
+    console = results.wide_enough_console()
     has_missed = False
     for name in arguments.names or BENCHMARKS:
         report = _run(name, Options(is_quick=arguments.quick, say=console.log), console)
-        for figure in report.missed:
-            console.print(f"[red]missed[/]: {figure.name}: {results.target_in_words(figure)}")
         has_missed = has_missed or bool(report.missed)
     return int(has_missed and not arguments.quick)
 

@@ -68,16 +68,14 @@ def measure(options: Options) -> Report:
     for each in inputs:
         _require_right_candles(each)
     speeds = _measure_rounds(inputs, _QUICK_ROUNDS if options.is_quick else _ROUNDS, options)
-    return Report(
-        benchmark="candles", sections=tuple(_section(each, speeds) for each in inputs)
-    )
+    return Report(benchmark="candles", sections=tuple(_section(each, speeds) for each in inputs))
 
 
 def _make_input(shape: TradeShape, count: int, trades_per_record: int) -> _Input:
     trades = make_trades(shape, count)
     records = list(historical_records(trades, trades_per_record))
     return _Input(
-        name=f"{shape.name}, trades a record: {trades_per_record:,}",
+        name=f"{shape.name} market, trades a record: {trades_per_record:,}",
         trades=trades,
         records=records,
         encoded=[encode_trades_record(record) for record in records],

@@ -36,8 +36,8 @@ class TradeShape:
     trades_per_minute: int
 
 
-BUSY = TradeShape("busy market", 1_000)
-BTC_LIKE = TradeShape("BTC/USD-like market", 100)
+BUSY = TradeShape("busy", 1_000)
+BTC_LIKE = TradeShape("BTC/USD-like", 100)
 
 
 def make_trades(shape: TradeShape, count: int) -> TradeBatch:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +15,13 @@ from benchmarks.machine import Machine
 
 RESULTS_DIRECTORY = Path(__file__).parent / "results"
 _SAMPLES_OF_A_DISTRIBUTION = 100
+_TABLE_WIDTH = 125
 _SIGNIFICANT_DIGITS = 6
+
+
+def wide_enough_console() -> Console:
+    """A console whose tables are never squeezed: a narrow terminal wraps their lines."""
+    return Console(width=max(Console().width, _TABLE_WIDTH), log_path=False)
 
 
 def show(console: Console, report: Report) -> None:
@@ -27,8 +34,8 @@ def show(console: Console, report: Report) -> None:
 
 
 def _table(section: Section) -> Table:
-    table = Table(title=section.title, title_justify="left", title_style="bold")
-    table.add_column("figure", overflow="fold")
+    table = Table(title=section.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.add_column("figure")
     for heading in ("median", "lowest", "highest", "p99", "values", "target", "met"):
         table.add_column(heading, justify="right", no_wrap=True)
     for figure in section.figures:
@@ -40,33 +47,31 @@ def _cells(figure: Figure) -> list[str]:
     is_distribution = len(figure.values) >= _SAMPLES_OF_A_DISTRIBUTION
     met = {None: "", True: "[green]yes", False: "[red]no"}[figure.is_target_met]
     return [
-        figure.name,
-        quantity(figure.statistic(Statistic.MEDIAN), figure.unit),
-        quantity(min(figure.values), figure.unit),
-        quantity(max(figure.values), figure.unit),
-        quantity(figure.statistic(Statistic.P99), figure.unit) if is_distribution else "",
+        f"{figure.name} ({figure.unit})",
+        quantity(figure.statistic(Statistic.MEDIAN)),
+        quantity(min(figure.values)),
+        quantity(max(figure.values)),
+        quantity(figure.statistic(Statistic.P99)) if is_distribution else "",
         str(len(figure.values)),
-        target_in_words(figure),
+        _target_in_words(figure),
         met,
     ]
 
 
-def target_in_words(figure: Figure) -> str:
-    """The target as a phrase; empty without one."""
+def _target_in_words(figure: Figure) -> str:
     target = figure.target
     if target is None:
         return ""
-    sign = "≥" if target.is_minimum else "≤"
-    return f"{target.statistic} {sign} {quantity(target.limit, figure.unit)}"
+    return f"{target.statistic} {'≥' if target.is_minimum else '≤'} {quantity(target.limit)}"
 
 
-def quantity(value: float, unit: str) -> str:
-    """A number with its unit, in three digits or so."""
-    for size, suffix in ((1e6, " M"), (1e4, " k")):
+def quantity(value: float) -> str:
+    """A number in three digits or so."""
+    for size, divisor, suffix in ((1e6, 1e6, " M"), (1e4, 1e3, " k")):
         if abs(value) >= size:
-            return f"{value / (1e6 if suffix == ' M' else 1e3):.3g}{suffix} {unit}"
+            return f"{value / divisor:.3g}{suffix}"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    return f"{value:.{digits}f} {unit}"
+    return f"{value:.{digits}f}"
 
 
 def write(

@@ -80,9 +80,11 @@ def main() -> None:
             application.stop()
 
     stream = application.dataframe(trades)
-    stream = stream.tumbling_window(timedelta(seconds=60)).reduce(
-        reducer=add_trade, initializer=start_window
-    ).final()
+    stream = (
+        stream.tumbling_window(timedelta(seconds=60))
+        .reduce(reducer=add_trade, initializer=start_window)
+        .final()
+    )
     stream.apply(to_candle).update(stop_after_the_last).to_topic(candles)
     application.run()
 

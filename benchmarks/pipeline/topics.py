@@ -46,7 +46,8 @@ def fill(config: ClientConfig, topic: str, key: str, values: Iterable[tuple[int,
         TransientError: the broker did not take everything.
     """
     producer = Producer(
-        {**config, "acks": "all", "linger.ms": 20, "compression.type": "lz4"}, logger=client_log
+        {**config, "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"},
+        logger=client_log,
     )
     for timestamp_ms, value in values:
         while True:

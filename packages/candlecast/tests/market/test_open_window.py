@@ -1,15 +1,10 @@
-import math
-from fractions import Fraction
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.market.open_window import OpenWindow, exact_parts
+from candlecast.market.open_window import OpenWindow
 from candlecast.market.time_grid import MINUTE_MS
 from candlecast.testing.strategies import quantities
-
-finite = st.floats(-1e100, 1e100)
 
 
 def make_window(
@@ -28,23 +23,6 @@ def make_window(
         notionals=[quantity * price for quantity in quantities],
         buy_quantities=[0.0] * len(quantities),
     )
-
-
-@given(values=st.lists(st.one_of(finite, quantities), max_size=60))
-def test_exact_parts_have_exactly_the_sum_of_the_values(values: list[float]) -> None:
-    parts = exact_parts(values)
-
-    assert sum(map(Fraction, parts)) == sum(map(Fraction, values))
-    assert math.fsum(parts) == math.fsum(values)
-
-
-@given(values=st.lists(quantities, max_size=500))
-def test_exact_parts_of_quantities_are_few(values: list[float]) -> None:
-    assert len(exact_parts(values)) <= 5
-
-
-def test_values_that_cancel_leave_no_parts() -> None:
-    assert exact_parts([1e100, 1.0, -1e100, -1.0]) == []
 
 
 def test_a_later_part_raises_lowers_and_closes_a_window() -> None:

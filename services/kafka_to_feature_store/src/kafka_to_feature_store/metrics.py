@@ -38,16 +38,16 @@ class Metrics:
         )
         self.store_errors = Counter(
             f"{_PREFIX}_store_errors_total",
-            "Writes that the store refused and that are tried again",
+            "Calls that the store refused and that are made again: write or materialize",
             ["operation"],
             registry=registry,
         )
         self.waiting_rows = Gauge(
-            f"{_PREFIX}_waiting_rows", "Candles read and not yet written", registry=registry
+            f"{_PREFIX}_waiting_rows", "Records read and not yet stored", registry=registry
         )
         self.consumer_lag = Gauge(
             f"{_PREFIX}_consumer_lag_records",
-            "Records on the ohlc topic that have not been read",
+            "Records on the ohlc topic whose storing has not been committed",
             registry=registry,
         )
         self.dead_letters = Counter(

@@ -82,11 +82,10 @@ def _read_newest(consumer: Consumer, topic: str) -> list[Message]:
     # Somebody may be writing: only the first record of each partition counts.
     newest: dict[int, Message] = {}
     while len(newest) < len(ends):
-        messages = consumer.consume(num_messages=100, timeout=_TIMEOUT_SECONDS)
-        if not messages:
+        message = consumer.poll(_TIMEOUT_SECONDS)
+        if message is None:
             raise TransientError(f"the end of topic {topic} cannot be read now")
-        for message in messages:
-            if (failure := message.error()) is not None:
-                raise KafkaException(failure)
-            newest.setdefault(message.partition(), message)
+        if (failure := message.error()) is not None:
+            raise KafkaException(failure)
+        newest.setdefault(message.partition(), message)
     return list(newest.values())

@@ -38,12 +38,14 @@ class OtherProducersWatch:
         producer_id: str,
         metrics: Metrics,
         readiness: Readiness,
+        forget_after_seconds: float = _FORGET_AFTER_SECONDS,
     ) -> None:
         self._topic = topic
         self._keys = {product_id.encode(): product_id for product_id in product_ids}
         self._producer_id = producer_id
         self._metrics = metrics
         self._readiness = readiness
+        self._forget_after_seconds = forget_after_seconds
         self._seen: dict[tuple[str, str], float] = {}
         self._stop = threading.Event()
         self._consumer = Consumer(
@@ -110,7 +112,7 @@ class OtherProducersWatch:
     def _report(self) -> None:
         now = time.monotonic()
         self._seen = {
-            who: seen for who, seen in self._seen.items() if now - seen < _FORGET_AFTER_SECONDS
+            who: seen for who, seen in self._seen.items() if now - seen < self._forget_after_seconds
         }
         for product_id in self._keys.values():
             writers = sum(1 for name, _ in self._seen if name == product_id)

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from loguru import logger
@@ -17,7 +19,8 @@ from trade_producer.metrics import Metrics
 
 _QUEUE_KBYTES = 65_536
 _COMFORTABLE_QUEUE_RECORDS = 500
-_WAIT_STEP_SECONDS = 0.02
+_STEP_SECONDS = 0.02
+_COLLECT_SECONDS = 0.2
 _LAST_FLUSH_SECONDS = 5.0
 
 
@@ -28,6 +31,8 @@ class TradePublisher:
     queue is full, or a record is refused, the process ends with a TransientError; the next one
     finds in the topic what was published and goes on from there. Nothing gets into the topic after
     a record that did not: the cursor in it would hide the loss.
+
+    A context manager: a thread of its own collects the acknowledgements meanwhile.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class TradePublisher:
             (PRODUCER_ID, producer_id.encode()),
             (MARKET_DATA_SOURCE, market_data_source.encode()),
         ]
-        self._failure: KafkaError | None = None
+        self._failure: str | None = None
         self._last_progress_seconds = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._collect, name="deliveries", daemon=True)
         self._producer = Producer(
             {
                 **config,
@@ -66,6 +73,32 @@ class TradePublisher:
             logger=_producer_log(),
         )
 
+    def __enter__(self) -> Self:
+        """Start collecting acknowledgements."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give what is queued a last chance; what does not make it is said, not an error.
+
+        The next process goes on from what is in the topic.
+        """
+        remaining = len(self._producer)
+        if self._failure is None:
+            with suppress(KafkaException):
+                remaining = self._producer.flush(_LAST_FLUSH_SECONDS)
+        self._stop.set()
+        self._thread.join()
+        if remaining > 0:
+            logger.warning("records_not_delivered", count=remaining)
+            # Or the client would go on trying while the process wants to end.
+            self._producer.purge()
+
     def publish(
         self, record: TradesRecord, *, received_monotonic_seconds: float | None = None
     ) -> None:
@@ -74,45 +107,37 @@ class TradePublisher:
         Raises:
             TransientError: the broker refused a record, or is away and the queue is full.
         """
-        self.serve_deliveries()
-        value = encode_trades_record(record)
-        queued_seconds: float | None = None
-        if received_monotonic_seconds is not None:
-            queued_seconds = time.monotonic() - received_monotonic_seconds
+        self.require_success()
 
-        def on_delivery(error: KafkaError | None, message: Message) -> None:
+        def on_delivery(error: KafkaError | None, _message: Message) -> None:
             self._last_progress_seconds = time.monotonic()
             if error is not None:
-                self._failure = error
-            elif queued_seconds is not None:
-                # By the client's own clock: reports wait here until somebody asks for them.
-                latency_seconds = message.latency() or 0.0
-                self._metrics.publish_latency.observe(queued_seconds + latency_seconds)
+                self._failure = self._failure or error.str()
+            elif received_monotonic_seconds is not None:
+                self._metrics.publish_latency.observe(time.monotonic() - received_monotonic_seconds)
 
-        with _kafka_errors():
+        try:
             self._producer.produce(
                 self._topic,
-                value=value,
+                value=encode_trades_record(record),
                 key=record.product_id.encode(),
                 headers=self._headers,
                 on_delivery=on_delivery,
             )
+        except BufferError as error:
+            raise TransientError("the broker is away and the queue is full") from error
+        except KafkaException as error:
+            raise TransientError(f"Kafka takes no more records: {_text_of(error)}") from error
         self._count(record)
 
-    def serve_deliveries(self) -> None:
-        """Let the client report what has been delivered.
+    def require_success(self) -> None:
+        """Check that all records acknowledged so far were accepted.
 
         Raises:
             TransientError: the broker refused a record.
         """
-        with _kafka_errors():
-            self._producer.poll(0)
         if self._failure is not None:
-            raise TransientError(f"a record could not be delivered: {self._failure.str()}")
-        undelivered = len(self._producer)
-        if undelivered == 0:
-            self._last_progress_seconds = time.monotonic()
-        self._metrics.undelivered_records.set(undelivered)
+            raise TransientError(f"a record could not be delivered: {self._failure}")
 
     @property
     def seconds_without_progress(self) -> float:
@@ -136,23 +161,23 @@ class TradePublisher:
         await self._wait_until_queued_at_most(0)
 
     async def _wait_until_queued_at_most(self, count: int) -> None:
-        self.serve_deliveries()
+        self.require_success()
         while len(self._producer) > count:
-            await asyncio.sleep(_WAIT_STEP_SECONDS)
-            self.serve_deliveries()
+            await asyncio.sleep(_STEP_SECONDS)
+            self.require_success()
 
-    def close(self) -> None:
-        """Give what is queued a last chance; what does not make it is said, not an error.
-
-        The next process goes on from what is in the topic.
-        """
-        try:
-            remaining = self._producer.flush(_LAST_FLUSH_SECONDS)
-        except KafkaException as error:
-            logger.warning("records_not_delivered", reason=_text_of(error))
-            return
-        if remaining > 0:
-            logger.warning("records_not_delivered", count=remaining, reason="no acknowledgement")
+    def _collect(self) -> None:
+        """Take acknowledgements as they come: their time is part of the latency."""
+        while not self._stop.is_set():
+            try:
+                self._producer.poll(_COLLECT_SECONDS)
+            except KafkaException as error:
+                self._failure = self._failure or _text_of(error)
+                return
+            undelivered = len(self._producer)
+            if undelivered == 0:
+                self._last_progress_seconds = time.monotonic()
+            self._metrics.undelivered_records.set(undelivered)
 
     def _count(self, record: TradesRecord) -> None:
         metrics, product_id = self._metrics, record.product_id
@@ -175,17 +200,6 @@ def _producer_log() -> logging.Logger:
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
     return "enable.gapless.guarantee is experimental" not in record.getMessage()
-
-
-@contextmanager
-def _kafka_errors() -> Iterator[None]:
-    """Say what the client raises as what a caller should do: start again."""
-    try:
-        yield
-    except BufferError as error:
-        raise TransientError("the broker is away and the queue is full") from error
-    except KafkaException as error:
-        raise TransientError(f"Kafka takes no more records: {_text_of(error)}") from error
 
 
 def _text_of(error: KafkaException) -> str:

@@ -94,15 +94,12 @@ async def _produce(
         producer = LiveProducer(
             settings, client=client, sink=publisher, metrics=metrics, readiness=context.readiness
         )
-    try:
-        with watch:
-            async with asyncio.TaskGroup() as tasks:
-                deliveries = tasks.create_task(_serve_deliveries(publisher, context.readiness))
-                await producer.run(products, cursors)
-                await publisher.wait_until_delivered()
-                deliveries.cancel()
-    finally:
-        publisher.close()
+    with publisher, watch:
+        async with asyncio.TaskGroup() as tasks:
+            deliveries = tasks.create_task(_watch_deliveries(publisher, context.readiness))
+            await producer.run(products, cursors)
+            await publisher.wait_until_delivered()
+            deliveries.cancel()
 
 
 async def _find_products(
@@ -146,10 +143,10 @@ async def _beat(heartbeat: Heartbeat) -> None:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
 
-async def _serve_deliveries(publisher: TradePublisher, readiness: Readiness) -> None:
-    """Collect delivery reports, also when the market is quiet."""
+async def _watch_deliveries(publisher: TradePublisher, readiness: Readiness) -> None:
+    """Say whether records arrive, and end everything when one was refused."""
     while True:
-        publisher.serve_deliveries()
+        publisher.require_success()
         is_delivering = publisher.seconds_without_progress < _DELIVERY_PATIENCE_SECONDS
         readiness.set(DELIVERING, holds=is_delivering)
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)

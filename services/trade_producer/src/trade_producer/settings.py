@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
-from candlecast.messaging.connection import KafkaSettings
+from candlecast.messaging.connection import KafkaName, KafkaSettings
 from candlecast.runtime.settings import MarketDataSource, NameList
 
 
@@ -28,7 +28,7 @@ def _address(*schemes: str) -> AfterValidator:
 class Settings(KafkaSettings):
     """Environment variables have the names of the fields, in capitals."""
 
-    kafka_topic: str = Field(
+    kafka_topic: KafkaName = Field(
         default="trades",
         validation_alias=AliasChoices("kafka_topic", "kafka_topic_name"),
         description="topic to publish trades on; a historical run needs one of its own",

@@ -4,7 +4,7 @@ from candlecast.messaging.topics import wait_for_broker
 from candlecast.runtime.process import StopSignal, run_service
 from candlecast.runtime.service import monitored_service
 from candlecast.runtime.settings import load_settings
-from trade_to_ohlc.service import TradeToOhlc
+from trade_to_ohlc.service import READY, TradeToOhlc
 from trade_to_ohlc.settings import Settings
 
 SERVICE = "trade_to_ohlc"
@@ -16,13 +16,14 @@ def main() -> None:
     stop = StopSignal()
     stop.install()
     with monitored_service(SERVICE, settings) as context:
+        context.readiness.require(READY)
 
         def wait(seconds: float) -> bool:
             context.heartbeat.beat()
             return stop.wait(seconds)
 
         if wait_for_broker(settings.client_config(), wait=wait):
-            TradeToOhlc(settings, context).run()
+            TradeToOhlc(settings, context, stop=stop).run()
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class TradeFold:
         if record.start is not None:
             self._begin(builder, record)
         folded = builder.add(record.batch, watermark_ms=record.watermark_ms)
-        self._count(record, folded)
+        self._count(record, folded, builder.watermark_ms)
         outputs: list[Candle | EndOfStream] = list(folded.candles)
         if record.end_of_stream:
             outputs.append(EndOfStream(record.product_id))
@@ -83,15 +83,16 @@ class TradeFold:
                 abandoned_windows=given_up,
             )
 
-    def _count(self, record: TradesRecord, folded: Folded) -> None:
+    def _count(self, record: TradesRecord, folded: Folded, watermark_ms: int) -> None:
         metrics, product_id = self._metrics, record.product_id
-        metrics.records_in.inc()
         metrics.trades_in.labels(product_id).inc(len(record.batch))
         metrics.candles_out.labels(product_id).inc(len(folded.candles))
-        metrics.watermark_seconds.labels(product_id).set(record.watermark_ms / 1000)
+        metrics.watermark_seconds.labels(product_id).set(watermark_ms / 1000)
         if folded.duplicate_count > 0:
             metrics.duplicate_trades.labels(product_id).inc(folded.duplicate_count)
         if folded.missing_count > 0:
             metrics.missing_trades.labels(product_id).inc(folded.missing_count)
+        if folded.warm_up_count > 0:
+            metrics.warm_up_trades.labels(product_id).inc(folded.warm_up_count)
         if folded.late is not None:
             metrics.late_trades.labels(product_id).inc(len(folded.late))

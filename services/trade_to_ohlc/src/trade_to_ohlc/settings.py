@@ -1,9 +1,11 @@
 """Settings of trade_to_ohlc."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
+from candlecast.messaging.connection import KafkaName
 from candlecast.messaging.consumer_settings import ConsumerSettings
 from candlecast.runtime.settings import MarketDataSource
 
@@ -13,11 +15,17 @@ _SECONDS_PER_DAY = 86_400
 class Settings(ConsumerSettings):
     """Environment variables have the names of the fields, in capitals."""
 
-    kafka_input_topic: str = Field(default="trades", description="topic of the trades")
-    kafka_output_topic: str = Field(default="ohlc", description="topic of the closed candles")
-    kafka_consumer_group: str = Field(
+    kafka_input_topic: KafkaName = Field(
+        default="trades",
+        description="topic of the trades: letters, digits, '.', '_' and '-'",
+    )
+    kafka_output_topic: KafkaName = Field(
+        default="ohlc",
+        description="topic of the closed candles: letters, digits, '.', '_' and '-'",
+    )
+    kafka_consumer_group: KafkaName = Field(
         default="trade_to_ohlc",
-        description="consumer group; the kept state belongs to it",
+        description="consumer group; the kept state belongs to it: letters, digits, '.', '_', '-'",
     )
     ohlc_window_seconds: int = Field(
         default=60,
@@ -33,7 +41,10 @@ class Settings(ConsumerSettings):
         default=Path(".data/state"), description="folder of the kept state; may be lost"
     )
     commit_interval_seconds: float = Field(
-        default=1.0, gt=0, description="how often offsets and state are committed, in seconds"
+        default=1.0,
+        gt=0,
+        le=300,
+        description="how often offsets and state are committed, in seconds up to 300",
     )
 
     @field_validator("ohlc_window_seconds")
@@ -42,6 +53,15 @@ class Settings(ConsumerSettings):
         if _SECONDS_PER_DAY % seconds != 0:
             raise ValueError("does not divide a day, so its windows would shift from day to day")
         return seconds
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        if self.kafka_input_topic == self.kafka_output_topic:
+            raise ValueError(
+                f"KAFKA_OUTPUT_TOPIC={self.kafka_output_topic} is KAFKA_INPUT_TOPIC too; candles "
+                "would be read as trades"
+            )
+        return self
 
     @property
     def window_ms(self) -> int:

@@ -5,7 +5,6 @@ quiet product's candle is on time and nobody's is early. Splitting, repeating or
 input never changes the candles.
 """
 
-import itertools
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from candlecast.errors import ConfigurationError
 from candlecast.market.candle import Candle
+from candlecast.market.exact_sum import exact_parts_of_segments
 from candlecast.market.open_window import OpenWindow, flat_candle
 from candlecast.market.time_grid import MINUTE_MS, ceil_to_window, floor_to_window
 from candlecast.market.trade_batch import TradeBatch
@@ -232,29 +232,22 @@ def _split_into_windows(batch: TradeBatch, window_ms: int) -> list[OpenWindow]:
         order = np.argsort(starts, kind="stable")
         batch, starts = batch.select(order), starts[order]
     firsts = np.concatenate(([0], np.flatnonzero(starts[1:] != starts[:-1]) + 1))
-    bounds = [*firsts.tolist(), len(batch)]
-    highs = np.maximum.reduceat(batch.price, firsts).tolist()
-    lows = np.minimum.reduceat(batch.price, firsts).tolist()
-    prices = batch.price.tolist()
-    quantities = batch.quantity.tolist()
-    notionals = (batch.price * batch.quantity).tolist()
-    buy_quantities = np.where(batch.is_buy, batch.quantity, 0.0).tolist()
-    last_ids = np.maximum.reduceat(batch.trade_id, firsts).tolist()
+    ends = np.append(firsts[1:], len(batch))
     known_ids = np.where(batch.trade_id > 0, batch.trade_id, _NO_ID)
-    first_ids = np.minimum.reduceat(known_ids, firsts).tolist()
-    return [
-        OpenWindow(
-            start_ms=int(starts[first]),
-            open=prices[first],
-            high=highs[number],
-            low=lows[number],
-            close=prices[end - 1],
-            trade_count=end - first,
-            first_trade_id=first_ids[number] if first_ids[number] != _NO_ID else 0,
-            last_trade_id=last_ids[number],
-            quantities=quantities[first:end],
-            notionals=notionals[first:end],
-            buy_quantities=buy_quantities[first:end],
-        )
-        for number, (first, end) in enumerate(itertools.pairwise(bounds))
-    ]
+    first_ids = np.minimum.reduceat(known_ids, firsts)
+    bought = np.where(batch.is_buy, batch.quantity, 0.0)
+    columns = zip(
+        starts[firsts].tolist(),
+        batch.price[firsts].tolist(),
+        np.maximum.reduceat(batch.price, firsts).tolist(),
+        np.minimum.reduceat(batch.price, firsts).tolist(),
+        batch.price[ends - 1].tolist(),
+        (ends - firsts).tolist(),
+        np.where(first_ids == _NO_ID, 0, first_ids).tolist(),
+        np.maximum.reduceat(batch.trade_id, firsts).tolist(),
+        exact_parts_of_segments(batch.quantity, firsts),
+        exact_parts_of_segments(batch.price * batch.quantity, firsts),
+        exact_parts_of_segments(bought, firsts),
+        strict=True,
+    )
+    return [OpenWindow(*values) for values in columns]

@@ -1,11 +1,11 @@
 """One window that is still collecting trades."""
 
 import math
-from collections.abc import Iterable
 
 import msgspec
 
 from candlecast.market.candle import Candle
+from candlecast.market.exact_sum import exact_parts
 
 _VOLUME_DECIMALS = 8
 _COMPACT_PARTS = 4
@@ -14,8 +14,7 @@ _COMPACT_PARTS = 4
 class OpenWindow(msgspec.Struct, array_like=True):
     """What has been seen of a window so far; small enough to be kept in a stream's state.
 
-    The three sums are lists of doubles whose exact sum is meant: adding trade by trade or all at
-    once, in any split, gives the same candle to the last bit.
+    The three sums are lists of doubles whose exact sum is meant (see `exact_sum`).
     """
 
     start_ms: int
@@ -88,17 +87,3 @@ def flat_candle(product_id: str, start_ms: int, window_ms: int, previous_close: 
         first_trade_id=0,
         last_trade_id=0,
     )
-
-
-def exact_parts(values: Iterable[float]) -> list[float]:
-    """Return a few doubles whose exact sum is the exact sum of all values.
-
-    `math.fsum` rounds the exact sum once; what the rounding left is exact again, and so on until
-    nothing is left (Shewchuk 1997, "Adaptive precision floating-point arithmetic").
-    """
-    remaining = list(values)
-    parts: list[float] = []
-    while (part := math.fsum(remaining)) != 0.0:
-        parts.append(part)
-        remaining.append(-part)
-    return parts

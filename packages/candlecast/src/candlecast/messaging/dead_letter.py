@@ -2,13 +2,16 @@
 
 from collections import deque
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from candlecast.errors import ConfigurationError, TransientError
 from candlecast.messaging.connection import ClientConfig, client_log
 from candlecast.messaging.headers import DEAD_LETTER_REASON
 
-_DELIVERY_TIMEOUT_SECONDS = 30.0
+_DELIVERY_TIMEOUT_SECONDS = 8.0
+"""Less than a service that was told to stop may take."""
+_LONGEST_REASON = 2_000
+_CUT_BYTES = 100_000
 DEAD_LETTER_SUFFIX = "_dead_letter"
 
 
@@ -62,8 +65,36 @@ class DeadLetterWriter:
         Raises:
             TransientError: the broker did not take it.
         """
-        self._producer.produce(
-            self.topic, value=value, key=key, headers=[(DEAD_LETTER_REASON, reason.encode())]
-        )
-        if self._producer.flush(_DELIVERY_TIMEOUT_SECONDS) > 0:
-            raise TransientError(f"the broker does not take dead letters on {self.topic}")
+        error = self._deliver(value, key, reason)
+        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            # It came in just below the limit, and the header is too much. Its beginning says
+            # enough; the whole of it is still where it came from.
+            size = len(value or b"")
+            note = f"; only the beginning of {size} bytes"
+            error = self._deliver(
+                value and value[:_CUT_BYTES], key and key[:_CUT_BYTES], reason + note
+            )
+        if error is not None:
+            raise TransientError(
+                f"the broker does not take dead letters on {self.topic}: {error.str()}"
+            )
+
+    def _deliver(self, value: bytes | None, key: bytes | None, reason: str) -> KafkaError | None:
+        outcome: list[KafkaError | None] = []
+
+        def on_delivery(error: KafkaError | None, _: Message) -> None:
+            outcome.append(error)
+
+        try:
+            self._producer.produce(
+                self.topic,
+                value=value,
+                key=key,
+                headers=[(DEAD_LETTER_REASON, reason[:_LONGEST_REASON].encode())],
+                on_delivery=on_delivery,
+            )
+        except KafkaException as error:
+            refusal: KafkaError = error.args[0]
+            return refusal
+        self._producer.flush(_DELIVERY_TIMEOUT_SECONDS)
+        return outcome[0] if outcome else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - a public constant

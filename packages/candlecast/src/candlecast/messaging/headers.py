@@ -17,7 +17,7 @@ def header(headers: Headers, name: str) -> str | None:
     """Return the text of a header, or None where it is absent."""
     for key, value in headers or ():
         if key == name and value is not None:
-            return value.decode() if isinstance(value, bytes) else value
+            return value.decode(errors="replace") if isinstance(value, bytes) else value
     return None
 
 

@@ -1,8 +1,9 @@
 """Reading a topic from its end: the last record of each key, and how much there is."""
 
+import time
 from collections.abc import Collection
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from candlecast.errors import TransientError
 from candlecast.messaging.connection import ClientConfig, client_log
@@ -10,6 +11,7 @@ from candlecast.messaging.connection import ClientConfig, client_log
 _FIRST_STEP = 500
 _STEP_GROWTH = 8
 _TIMEOUT_SECONDS = 30.0
+_POLL_SECONDS = 0.05
 
 
 def read_last_records(
@@ -55,7 +57,7 @@ def _reader(config: ClientConfig) -> Consumer:
             # Required by the client; nothing is ever committed to it.
             "group.id": "candlecast-tail-reader",
             "enable.auto.commit": False,
-            "enable.partition.eof": False,
+            "enable.partition.eof": True,
             "fetch.wait.max.ms": 20,
         },
         logger=client_log,
@@ -63,9 +65,8 @@ def _reader(config: ClientConfig) -> Consumer:
 
 
 def _search_backwards(consumer: Consumer, topic: str, missing: set[bytes]) -> dict[bytes, Message]:
-    metadata = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS)
     unread: dict[int, tuple[int, int]] = {}
-    for partition in metadata.topics[topic].partitions:
+    for partition in _partitions_of(consumer, topic):
         low, high = consumer.get_watermark_offsets(
             TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
         )
@@ -87,6 +88,14 @@ def _search_backwards(consumer: Consumer, topic: str, missing: set[bytes]) -> di
     return found
 
 
+def _partitions_of(consumer: Consumer, topic: str) -> list[int]:
+    """Return the partitions; an empty answer would pass for a topic that nobody has written to."""
+    metadata = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
+    if metadata.error is not None:
+        raise KafkaException(metadata.error)
+    return list(metadata.partitions)
+
+
 def _newest_in(
     consumer: Consumer, topic: str, ranges: dict[int, tuple[int, int]], keys: set[bytes]
 ) -> dict[bytes, Message]:
@@ -94,18 +103,30 @@ def _newest_in(
     consumer.assign([TopicPartition(topic, number, start) for number, (start, _) in ranges.items()])
     newest: dict[bytes, Message] = {}
     unfinished = set(ranges)
+    deadline_seconds = time.monotonic() + _TIMEOUT_SECONDS
     while unfinished:
-        messages = consumer.consume(num_messages=1_000, timeout=0.05)
+        messages = consumer.consume(num_messages=1_000, timeout=_POLL_SECONDS)
+        if messages:
+            deadline_seconds = time.monotonic() + _TIMEOUT_SECONDS
+        elif time.monotonic() > deadline_seconds:
+            raise TransientError(f"the broker sends no records of topic {topic}")
         for message in messages:
-            failure = message.error()
-            if failure is not None:
-                raise KafkaException(failure)
-            if message.offset() < ranges[message.partition()][1] and message.key() in keys:
+            partition = message.partition()
+            if partition not in unfinished:
+                continue
+            has_ended, end = _has_ended(message), ranges[partition][1]
+            if not has_ended and message.offset() < end and message.key() in keys:
                 newest[message.key()] = message
-        positions = consumer.position([TopicPartition(topic, number) for number in unfinished])
-        unfinished -= {
-            position.partition
-            for position in positions
-            if position.offset >= ranges[position.partition][1]
-        }
+            if has_ended or message.offset() >= end - 1:
+                unfinished.discard(partition)
     return newest
+
+
+def _has_ended(message: Message) -> bool:
+    """Whether it says that the partition has no more records."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public constant
+        raise KafkaException(error)
+    return True

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 from loguru import logger
 
 from candlecast.errors import ConfigurationError, TransientError
-from candlecast.messaging.connection import ClientConfig, client_log
+from candlecast.messaging.connection import ClientConfig, admin_client
 from candlecast.runtime.backoff import backoff_delays
 
 _REQUEST_TIMEOUT_SECONDS = 30.0
@@ -48,7 +48,7 @@ def wait_for_broker(
         False when the service was asked to stop before the broker answered.
 
     Raises:
-        ConfigurationError: the broker refuses these credentials.
+        ConfigurationError: the broker refuses these credentials, or the client its settings.
     """
     for delay_seconds in delays if delays is not None else backoff_delays(maximum_seconds=10.0):
         try:
@@ -69,6 +69,8 @@ def create_topics(config: ClientConfig, topics: Sequence[TopicSpecification]) ->
         TransientError: the broker did not do it now.
         ConfigurationError: it never will (for instance a name that is not allowed).
     """
+    if not topics:
+        return
     new_topics = [
         NewTopic(
             topic.name,
@@ -78,8 +80,7 @@ def create_topics(config: ClientConfig, topics: Sequence[TopicSpecification]) ->
         )
         for topic in topics
     ]
-    # Named, because a client that is not held ends, and its futures with it.
-    admin = AdminClient(dict(config), logger=client_log)
+    admin = admin_client(config)
     futures = admin.create_topics(new_topics, request_timeout=_REQUEST_TIMEOUT_SECONDS)
     for name, future in futures.items():
         try:
@@ -92,7 +93,7 @@ def delete_topics(config: ClientConfig, names: Sequence[str]) -> None:
     """Delete topics; those that do not exist are deleted already."""
     if not names:
         return
-    admin = AdminClient(dict(config), logger=client_log)
+    admin = admin_client(config)
     futures = admin.delete_topics(list(names), request_timeout=_REQUEST_TIMEOUT_SECONDS)
     for name, future in futures.items():
         try:
@@ -111,25 +112,29 @@ def existing_topics(config: ClientConfig) -> set[str]:
 
 
 def _list_topics(config: ClientConfig) -> set[str]:
-    # librdkafka reports every failed attempt on its own log; this function's error says it once.
-    quiet: ClientConfig = {**config, "log_level": 0}
+    reported: list[KafkaError] = []
+    admin = admin_client(config, on_error=reported.append)
     try:
-        metadata = AdminClient(dict(quiet), logger=client_log).list_topics(
-            timeout=_PROBE_TIMEOUT_SECONDS
-        )
+        metadata = admin.list_topics(timeout=_PROBE_TIMEOUT_SECONDS)
     except KafkaException as error:
-        kafka_error = error.args[0]
-        if kafka_error.code() in (
-            KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's public constant
-            KafkaError.SASL_AUTHENTICATION_FAILED,
-        ):
-            raise ConfigurationError(
-                f"Kafka refuses the credentials: {kafka_error.str()}"
-            ) from error
-        raise TransientError(
-            f"no Kafka broker answers at {config['bootstrap.servers']} ({kafka_error.str()})"
-        ) from error
+        admin.poll(0)  # the client calls back from here only
+        raise _judge_silence(config, error.args[0], reported) from error
     return set(metadata.topics)
+
+
+def _judge_silence(
+    config: ClientConfig, error: KafkaError, reported: Sequence[KafkaError]
+) -> ConfigurationError | TransientError:
+    """Find out why nobody answers: the error itself says no more than that."""
+    telling = [each for each in reported if each.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - public constants
+    for each in telling:
+        if each.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001
+            return ConfigurationError(
+                "KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: Kafka refuses them at "
+                f"{config['bootstrap.servers']} ({each.str()})"
+            )
+    reason = (telling[0] if telling else error).str()
+    return TransientError(f"no Kafka broker answers at {config['bootstrap.servers']} ({reason})")
 
 
 def _raise_unless(error: KafkaException, harmless_code: int, doing: str) -> None:

@@ -5,8 +5,10 @@ largest that an exchange writes, because that is where candles go wrong.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
 from candlecast.market.candle import Candle
@@ -154,3 +156,36 @@ def candles(draw: st.DrawFn) -> Candle:
         first_trade_id=0 if is_flat else draw(st.integers(0, 2**62)),
         last_trade_id=0 if is_flat else draw(st.integers(0, 2**62)),
     )
+
+
+json_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        st.sampled_from([0, -1, 2**31, 2**53 + 1, 2**63, 10**15]),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=20),
+        st.sampled_from(["buy", "b", "1.5", "nan", "inf", "2024-11-11", "0001-01-01T00:00+14:00"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+"""Any JSON value, with those among them that have surprised a decoder somewhere."""
+
+
+@st.composite
+def mutated_json(draw: st.DrawFn, fields: Mapping[str, Any]) -> bytes:
+    """Draw a JSON object that was once right: fields changed or gone, bytes lost or turned."""
+    changes = draw(st.dictionaries(st.sampled_from(sorted(fields)), json_values, max_size=3))
+    gone = draw(st.sets(st.sampled_from(sorted(fields)), max_size=2))
+    kept = {name: value for name, value in {**fields, **changes}.items() if name not in gone}
+    value = bytearray(orjson.dumps(kept))
+    for position, byte in draw(
+        st.lists(st.tuples(st.integers(0, len(value)), st.integers(0, 255)), max_size=3)
+    ):
+        value[position : position + 1] = [byte]
+    cut = draw(st.one_of(st.none(), st.integers(0, len(value))))
+    return bytes(value[:cut])

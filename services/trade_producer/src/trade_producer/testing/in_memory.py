@@ -30,6 +30,7 @@ class InMemorySink:
 
     def __init__(self) -> None:
         self.records: list[TradesRecord] = []
+        self._grown = asyncio.Event()
 
     def publish(
         self,
@@ -39,10 +40,17 @@ class InMemorySink:
     ) -> None:
         """Keep a record."""
         self.records.append(record)
+        self._grown.set()
 
     async def wait_for_room(self) -> None:
         """There always is."""
         await asyncio.sleep(0)
+
+    async def until_count(self, count: int) -> None:
+        """Wait until there are so many records."""
+        while len(self.records) < count:
+            self._grown.clear()
+            await self._grown.wait()
 
     def of(self, product_id: str) -> list[TradesRecord]:
         """Return the records of one product."""

@@ -1,0 +1,134 @@
+"""Several processes in one consumer group: partitions change hands, nothing is lost."""
+
+import itertools
+
+import pytest
+
+from candlecast.errors import ConfigurationError, TransientError
+from candlecast.testing.in_memory_feature_store import InMemoryFeatureData
+from candlecast.testing.stored_candles import BTC, ETH, FOREVER, GROUP, minutes_of
+from candlecast.testing.waiting import eventually
+
+from .candle_topic import PARTITIONS, QNT, CandleTopic, make_candles
+from .service_thread import PATIENCE_SECONDS, HookedStore, RunningService, service_thread
+
+pytestmark = pytest.mark.broker
+
+PRODUCTS = (BTC, ETH, QNT)
+"""Each has a partition of its own."""
+
+
+def assert_whole(store: HookedStore, minutes: int) -> None:
+    for product_id in PRODUCTS:
+        rows = store.read_online(GROUP, product_id, *FOREVER)
+        assert minutes_of(rows) == list(range(1, minutes + 1))
+
+
+def has_stored(service: RunningService, *product_ids: str) -> bool:
+    return all(service.metric("rows_out_total", product_id=each) > 0 for each in product_ids)
+
+
+def test_a_second_process_joins_and_leaves_while_candles_come_and_none_is_missing(
+    topic: CandleTopic,
+) -> None:
+    store = HookedStore()
+    minutes = itertools.count(1)
+
+    def stores_more(service: RunningService) -> bool:
+        topic.send(make_candles(next(minutes), 1, product_ids=PRODUCTS))
+        return any(has_stored(service, product_id) for product_id in PRODUCTS)
+
+    with service_thread(topic, store) as first:
+        eventually(lambda: stores_more(first), "rows of the first process")
+        with service_thread(topic, store) as second:
+            eventually(lambda: stores_more(second), "rows of the second process")
+        last = next(minutes)
+        topic.send(make_candles(last, 1, product_ids=PRODUCTS))
+        everything = dict.fromkeys(range(PARTITIONS), last)
+        eventually(lambda: topic.committed() == everything, "everything committed")
+    assert_whole(store, last)
+
+
+def test_a_process_that_comes_back_under_its_name_gets_its_partitions_at_once(
+    topic: CandleTopic,
+) -> None:
+    store = HookedStore()
+    names = [{"kafka_group_instance_id": f"{topic.name}-{number}"} for number in range(2)]
+    with service_thread(topic, store, **names[0]) as first:
+        with service_thread(topic, store, **names[1]) as second:
+            eventually(lambda: first.is_assigned and second.is_assigned, "both members")
+        topic.send(make_candles(1, 5, product_ids=PRODUCTS))
+        with service_thread(topic, store, **names[1]):
+            everything = dict.fromkeys(range(PARTITIONS), 5)
+            # Less than the ten seconds after which it would have been given up.
+            eventually(lambda: topic.committed() == everything, "everything", seconds=8.0)
+    assert_whole(store, 5)
+
+
+def test_partitions_lost_and_won_back_while_the_store_refuses_are_read_to_their_end(
+    topic: CandleTopic,
+) -> None:
+    data = InMemoryFeatureData()
+    troubled, healthy = HookedStore(data), HookedStore(data)
+    is_broken = True
+
+    def refuse(_: str) -> None:
+        if is_broken:
+            raise TransientError("the disk is full")
+
+    troubled.hook = refuse
+    topic.send(make_candles(1, 10, product_ids=PRODUCTS))
+    with service_thread(topic, troubled, batch_size=5) as first:
+        eventually(lambda: first.metric("waiting_rows") == 10, "held back")
+        with service_thread(topic, healthy, batch_size=5) as second:
+            eventually(lambda: topic.committed() != {}, "the second process has a partition")
+            given_away = set(topic.committed())
+            eventually(lambda: set(topic.committed().values()) == {10}, "its partitions are stored")
+            assert len(given_away) < PARTITIONS
+            assert second.metric("store_errors_total", operation="write") == 0
+            # What the first one had read of them is neither written nor committed any more.
+            eventually(lambda: first.metric("waiting_rows") <= 10, "forgotten")
+        topic.send(make_candles(11, 10, product_ids=PRODUCTS))
+        eventually(lambda: first.metric("store_errors_total", operation="write") > 3, "refusals")
+        is_broken = False
+        everything = dict.fromkeys(range(PARTITIONS), 20)
+        eventually(lambda: topic.committed() == everything, "everything committed")
+    assert_whole(troubled, 20)
+
+
+def test_a_write_that_is_going_on_lands_before_the_partition_is_somebody_elses(
+    topic: CandleTopic,
+) -> None:
+    data = InMemoryFeatureData()
+    slow, fast = HookedStore(data), HookedStore(data)
+    landed: list[str] = []
+
+    def wait_for_the_second(_: str) -> None:
+        eventually(lambda: joined, "the second process")
+        landed.append("first")
+
+    joined: list[RunningService] = []
+    slow.hook = wait_for_the_second
+    fast.hook = lambda _: landed.append("second")
+    topic.send(make_candles(1, 5, product_ids=PRODUCTS))
+    with service_thread(topic, slow) as first:
+        eventually(lambda: first.metric("waiting_rows") == 15, "everything read")
+        with service_thread(topic, fast) as second:
+            joined.append(second)
+            everything = dict.fromkeys(range(PARTITIONS), 5)
+            eventually(lambda: topic.committed() == everything, "everything committed")
+    assert landed[0] == "first"
+
+
+def test_of_two_processes_under_one_name_the_older_one_ends_and_says_why(
+    topic: CandleTopic,
+) -> None:
+    store = HookedStore()
+    name = f"{topic.name}-0"
+    with service_thread(topic, store, kafka_group_instance_id=name) as first:
+        eventually(lambda: first.is_assigned, "the first process")
+        with service_thread(topic, store, kafka_group_instance_id=name):
+            with pytest.raises(ConfigurationError, match=rf"KAFKA_GROUP_INSTANCE_ID={name}: .*an"):
+                first.ended.result(PATIENCE_SECONDS)
+            topic.send(make_candles(1, 3))
+            eventually(lambda: topic.committed() == {0: 3}, "the second process goes on")
