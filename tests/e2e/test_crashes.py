@@ -71,3 +71,23 @@ def test_an_exchange_with_every_fault_at_once_leaves_a_store_equal_to_the_truth(
         live.run_minutes(12, seconds=120)
         end_ms = live.newest_minute_ms()
         live.assert_equal_to_the_truth(live.first_minute_ms(), end_ms)
+
+
+def test_half_of_all_websocket_messages_may_be_lost_without_a_trace(
+    tmp_path: Path, broker_address: str, topic_name: str
+) -> None:
+    """Only a watermark that REST has proven keeps candles of quiet minutes from closing early."""
+    faults = {"drop_message_probability": 0.5}
+    with (
+        running_simulator(speed=60, products=PRODUCT_IDS, faults=faults) as simulator,
+        running_live_pipeline(
+            simulator,
+            tmp_path,
+            broker_address=broker_address,
+            topic_prefix=f"{topic_name}_",
+            product_ids=PRODUCT_IDS,
+        ) as live,
+    ):
+        live.run_minutes(25, seconds=120)
+        end_ms = live.newest_minute_ms()
+        live.assert_equal_to_the_truth(live.first_minute_ms(), end_ms)

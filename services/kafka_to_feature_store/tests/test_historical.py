@@ -7,6 +7,7 @@ import pytest
 from candlecast.messaging.candle_record import EndOfStream
 from candlecast.testing.stored_candles import BTC, ETH, FOREVER, GROUP, minutes_of
 from candlecast.testing.waiting import eventually
+from kafka_to_feature_store import historical_run
 from kafka_to_feature_store.consumer import GroupMember
 
 from .candle_topic import QNT, SOL, CandleTopic, make_candles
@@ -91,8 +92,11 @@ def test_large_histories_go_in_batches_of_the_size_that_is_set(topic: CandleTopi
     assert_history(store, *PRODUCTS)
 
 
-def test_two_processes_may_share_a_run_and_both_end(topic: CandleTopic) -> None:
+def test_two_processes_may_share_a_run_and_both_end(
+    topic: CandleTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As when a job is started anew before its first process has gone."""
+    monkeypatch.setattr(historical_run, "_QUIET_SECONDS", 0.5)
     store = HookedStore()
     with (
         service_thread(topic, store, **HISTORICAL, batch_seconds=0.5) as first,

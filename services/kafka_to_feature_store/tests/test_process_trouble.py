@@ -89,7 +89,7 @@ def test_a_broker_that_hangs_is_lived_through_and_does_not_hold_up_sigterm(
     directory = tmp_path / "store"
     with EmbeddedBroker(tmp_path / "broker", heap_megabytes=256) as broker:
         topic = CandleTopic(broker.address, topic_name)
-        with service_process(topic, directory, MATERIALIZE_SECONDS="3600") as service:
+        with service_process(topic, directory, KAFKA_GROUP_INSTANCE_ID="") as service:
             topic.send(make_candles(1, 5))
             eventually(lambda: topic.committed() == {0: 5}, "the first candles")
             with hanging(broker):
@@ -98,6 +98,7 @@ def test_a_broker_that_hangs_is_lived_through_and_does_not_hold_up_sigterm(
             eventually(lambda: topic.committed() == {0: 10}, "the others")
             with hanging(broker):
                 stop_in_time(service)
+                assert service.events_named("left_calls_running")
         topic.close()
     with LocalFeatureStore(directory, "simulator") as store:
         assert minutes_of(store.read_offline(GROUP, BTC, *FOREVER)) == list(range(1, 11))

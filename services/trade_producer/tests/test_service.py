@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from candlecast.messaging.topics import TopicSpecification, create_topics
 from candlecast.messaging.trades_record import TradesRecord, decode_trades_record
 from candlecast.testing.services import RunningService, running_service
 from candlecast.testing.topics import make_topic, publish_trades, read_all
@@ -145,12 +146,7 @@ def test_a_second_producer_is_a_visible_state_and_loses_nothing(
         with start(PRODUCT_IDS="BTC/USD") as second:
             for service in (first, second):
                 service.wait_for_event("other_producer_seen")
-                eventually(
-                    lambda service=service: service.metric(  # type: ignore[misc] # mypy sees no default
-                        f"{PREFIX}_other_producers", product_id="BTC/USD"
-                    ),
-                    "the metric",
-                )
+                assert service.metric(f"{PREFIX}_other_producers", product_id="BTC/USD") == 1
                 status, page = service.get("/health/ready")
                 assert status == 200
                 assert "BTC/USD" in json.loads(page)["degraded"]["other_producers"]
@@ -209,6 +205,19 @@ def test_a_topic_with_trades_of_another_source_is_refused(
 
     with start() as service:
         assert "holds trades from kraken" in refusal(service)
+
+
+def test_a_record_that_kafka_refuses_ends_the_process_for_a_restart_to_go_on(
+    start: Start, broker_address: str, topic_name: str
+) -> None:
+    create_topics(
+        {"bootstrap.servers": broker_address},
+        [TopicSpecification(name=topic_name, partitions=1, config={"max.message.bytes": "300"})],
+    )
+    with start() as service:
+        assert service.wait() == 75
+        [line] = service.events_named("gave_up_for_now")
+        assert "could not be delivered" in line["reason"] or "no more records" in line["reason"]
 
 
 def test_a_broker_that_is_away_is_waited_for_alive_but_not_ready(start: Start) -> None:

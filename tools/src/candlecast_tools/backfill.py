@@ -21,11 +21,11 @@ from candlecast.messaging.dead_letter import DEAD_LETTER_SUFFIX
 from candlecast.messaging.tail import count_records
 from candlecast.messaging.topics import delete_topics, existing_topics
 from candlecast.runtime.operating_system import free_ports
-from candlecast_tools.metrics_page import read_metric
+from candlecast_tools.metrics_page import read_metrics
 from candlecast_tools.pipeline import HistoricalRun, Pipeline
 from candlecast_tools.supervisor import ProcessSpecification, Supervisor
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
 _STEPS = 1_000
 
 
@@ -73,7 +73,7 @@ class _BackfillView:
         self, progress: Progress, services: Sequence[ProcessSpecification], run: HistoricalRun
     ) -> None:
         self._progress = progress
-        self._producer_port, _, self._store_port = [service.metrics_port for service in services]
+        self._producer_port = services[0].metrics_port
         self._tasks: dict[str, TaskID] = {
             product_id: progress.add_task(f"backfill {product_id}", total=_STEPS, detail="")
             for product_id in run.product_ids
@@ -81,12 +81,9 @@ class _BackfillView:
 
     def refresh(self) -> None:
         """Ask the services how far they are."""
-        done = read_metric(
-            self._producer_port, "candlecast_trade_producer_backfill_progress_ratio", "product_id"
-        )
-        trades = read_metric(
-            self._producer_port, "candlecast_trade_producer_trades_out_total", "product_id"
-        )
+        page = read_metrics(self._producer_port)
+        done = page.values("candlecast_trade_producer_backfill_progress_ratio", "product_id")
+        trades = page.values("candlecast_trade_producer_trades_out_total", "product_id")
         for product_id, task in self._tasks.items():
             if product_id in done:
                 self._progress.update(

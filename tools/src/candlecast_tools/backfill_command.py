@@ -25,7 +25,7 @@ def run_backfill_command(
     with (
         running_broker(console) as broker_address,
         # A folder of its own, because a demo may run in the source's.
-        Supervisor(directory / f"backfill_{run.run_id}") as supervisor,
+        Supervisor(directory / "backfills" / run.run_id) as supervisor,
         running_exchange(source, directory, supervisor) as exchange,
     ):
         pipeline = Pipeline(

@@ -29,7 +29,7 @@ from candlecast_tools.store_check import (
     reports_as_json,
     utc_text,
 )
-from candlecast_tools.supervisor import stop_registered
+from candlecast_tools.supervisor import REGISTER, stop_registered
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -97,7 +97,7 @@ def demo(
 @app.command()
 def stop() -> None:
     """Stop what a demo or a broker left running."""
-    stopped = sum(stop_registered(directory) for directory in DATA_DIRECTORY.glob("*/"))
+    stopped = sum(stop_registered(file.parent) for file in DATA_DIRECTORY.rglob(REGISTER))
     stopped += stop_detached(BROKER_DIRECTORY)
     console.print(f"stopped {stopped} processes" if stopped else "nothing was running")
 

@@ -12,7 +12,7 @@ from candlecast.runtime.settings import MarketDataSource
 from candlecast.store.candle_rows import rows_to_candles
 from candlecast.store.feature_group import FeatureGroup
 from candlecast.store.feature_store import FeatureStore
-from candlecast_tools.metrics_page import read_metric
+from candlecast_tools.metrics_page import read_metrics
 from candlecast_tools.pipeline import Pipeline
 from candlecast_tools.store_check import utc_text
 from candlecast_tools.supervisor import ProcessSpecification
@@ -59,15 +59,10 @@ def product_statuses(
     store: FeatureStore, group: FeatureGroup, product_ids: Sequence[str], producer_port: int
 ) -> Mapping[str, ProductStatus]:
     """Look at the newest candle of each product and at how current its trades are."""
-    watermarks = read_metric(
-        producer_port, "candlecast_trade_producer_watermark_seconds", "product_id"
-    )
-    missing = read_metric(
-        producer_port, "candlecast_trade_producer_missing_trades_total", "product_id"
-    )
-    exchange_time = read_metric(
-        producer_port, "candlecast_trade_producer_exchange_time_seconds"
-    ).get("")
+    page = read_metrics(producer_port)
+    watermarks = page.values("candlecast_trade_producer_watermark_seconds", "product_id")
+    missing = page.values("candlecast_trade_producer_missing_trades_total", "product_id")
+    exchange_time = page.values("candlecast_trade_producer_exchange_time_seconds").get("")
     statuses: dict[str, ProductStatus] = {}
     for product_id in product_ids:
         candles = rows_to_candles(store.read_online_latest(group, product_id, 1))

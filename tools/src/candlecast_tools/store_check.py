@@ -116,7 +116,7 @@ def print_reports(
         table.add_row(
             product_id,
             *_counts(report),
-            "[green]complete[/]" if report.is_clean else "[red]INCOMPLETE[/]",
+            _verdict(report),
         )
     console.print(table)
     for product_id, report in reports.items():
@@ -125,6 +125,13 @@ def print_reports(
                 f"{product_id}: {utc_text(report.start_ms)} to {utc_text(report.end_ms)} UTC"
             )
         _print_faults(product_id, report, console)
+
+
+def _verdict(report: CompletenessReport) -> str:
+    if not report.is_clean:
+        return "[red]INCOMPLETE[/]"
+    is_verified = report.verified_minutes == report.expected_minutes
+    return "[green]complete[/]" if is_verified else "[yellow]all there[/]"
 
 
 def _counts(report: CompletenessReport) -> list[str]:

@@ -29,7 +29,8 @@ _STOP_SECONDS = 10.0
 _FIRST_RESTART_SECONDS = 0.5
 _LONGEST_RESTART_SECONDS = 10.0
 _CALM_SECONDS = 30.0
-_REGISTER = "processes.json"
+REGISTER = "processes.json"
+"""The file in a supervisor's folder that names its processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class Supervisor:
     ) -> None:
         """Stop everything."""
         self.stop(*self._managed)
-        (self._directory / _REGISTER).unlink(missing_ok=True)
+        (self._directory / REGISTER).unlink(missing_ok=True)
 
     def start(self, specifications: Sequence[ProcessSpecification]) -> None:
         """Start processes and keep them running."""
@@ -217,7 +218,7 @@ class Supervisor:
         own = identify(os.getpid())
         identities = [own, *(managed.identity for managed in self._managed.values())]
         text = json.dumps([asdict(identity) for identity in identities if identity is not None])
-        (self._directory / _REGISTER).write_text(text, encoding="utf-8")
+        (self._directory / REGISTER).write_text(text, encoding="utf-8")
 
 
 def stop_registered(directory: Path) -> int:
@@ -226,13 +227,13 @@ def stop_registered(directory: Path) -> int:
     for identity in running:
         # The supervisor comes first, and stops the others itself.
         terminate(identity, grace_seconds=2 * _STOP_SECONDS)
-    (directory / _REGISTER).unlink(missing_ok=True)
+    (directory / REGISTER).unlink(missing_ok=True)
     return len(running)
 
 
 def _registered(directory: Path) -> list[ProcessIdentity]:
     try:
-        entries = json.loads((directory / _REGISTER).read_text(encoding="utf-8"))
+        entries = json.loads((directory / REGISTER).read_text(encoding="utf-8"))
         return [ProcessIdentity(**entry) for entry in entries]
     except (FileNotFoundError, ValueError, TypeError):
         return []

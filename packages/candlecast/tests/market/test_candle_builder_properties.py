@@ -24,7 +24,7 @@ from candlecast.testing.strategies import (
 PREVIOUS_CLOSE = 123.25
 
 # Time limits are for tests of speed: these run beside others on a busy machine.
-properties = settings(max_examples=60, deadline=None)
+properties = settings(max_examples=40, deadline=None)
 
 
 def begun() -> CandleBuilder:

@@ -30,30 +30,32 @@ def test_values_that_cancel_leave_no_parts() -> None:
     assert exact_parts([1e100, 1.0, -1e100, -1.0]) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     some=st.lists(not_negative, min_size=1, max_size=20),
-    size=st.sampled_from([1, 7, 300, 301, 1_000, 5_000]),
-    cuts=st.sets(st.integers(1, 5_000), max_size=8),
+    size=st.sampled_from([1, 7, 300, 301, 800]),
+    cuts=st.sets(st.integers(1, 800), max_size=8),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_each_segment_keeps_its_exact_sum(
+def test_each_segment_of_each_column_keeps_its_exact_sum(
     some: list[float], size: int, cuts: set[int], seed: int
 ) -> None:
-    values = np.random.default_rng(seed).choice(some, size)
+    columns = np.random.default_rng(seed).choice(some, (2, size))
     firsts = np.array([0, *sorted(cut for cut in cuts if cut < size)])
 
-    parts = exact_parts_of_segments(values, firsts)
+    parts = exact_parts_of_segments(columns, firsts)
 
     ends = [*firsts[1:], size]
-    expected = [
-        sum(map(Fraction, values[first:end])) for first, end in zip(firsts, ends, strict=True)
-    ]
-    assert [sum(map(Fraction, segment)) for segment in parts] == expected
+    for column, column_parts in zip(columns, parts, strict=True):
+        assert [sum(map(Fraction, segment)) for segment in column_parts] == [
+            sum(map(Fraction, column[first:end])) for first, end in zip(firsts, ends, strict=True)
+        ]
 
 
 @pytest.mark.parametrize("largest", [1e-300, 1.0, 1e15])
 def test_parts_of_many_values_of_like_size_are_few(largest: float) -> None:
-    values = np.random.default_rng(1).random(10_000) * largest
+    values = np.random.default_rng(1).random((1, 10_000)) * largest
 
-    assert [len(parts) for parts in exact_parts_of_segments(values, np.array([0, 5_000]))] == [3, 3]
+    segments = exact_parts_of_segments(values, np.array([0, 5_000]))[0]
+
+    assert [len(parts) for parts in segments] == [3, 3]

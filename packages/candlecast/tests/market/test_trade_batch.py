@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlecast.market.trade_batch import TradeBatch
@@ -34,6 +34,7 @@ def test_rows_are_chosen_by_slice_by_mask_or_by_number(rows: slice) -> None:
     )
 
 
+@settings(max_examples=30, deadline=None)
 @given(tape=tapes(jumps=True), cut=st.integers(0, 40))
 def test_a_batch_that_was_cut_can_be_joined_again(tape: TradeBatch, cut: int) -> None:
     parts = [tape.select(slice(None, cut)), tape.select(slice(cut, None))]

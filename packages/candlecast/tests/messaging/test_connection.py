@@ -112,7 +112,7 @@ def test_an_address_that_is_not_given_is_asked_for(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_file_that_is_not_there_is_named_by_its_variable() -> None:
-    with pytest.raises(ConfigurationError, match="its settings: .*KAFKA_SSL_CA_LOCATION failed"):
+    with pytest.raises(ConfigurationError, match=r"its settings: .*KAFKA_SSL_CA_LOCATION failed"):
         admin_client(
             {
                 "bootstrap.servers": "broker:9092",

@@ -36,7 +36,7 @@ def test_a_historical_run_names_its_products_also_as_the_courses_call_them(
 
 
 def test_a_historical_run_without_products_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match="^PRODUCT_IDS is not set; a historical run must"):
+    with pytest.raises(ConfigurationError, match=r"^PRODUCT_IDS is not set; a historical run must"):
         settings_of(monkeypatch, LIVE_OR_HISTORICAL="historical")
 
 

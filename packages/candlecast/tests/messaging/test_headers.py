@@ -34,5 +34,5 @@ def test_records_of_the_right_source_and_of_none_are_accepted(headers: Headers) 
 
 @pytest.mark.parametrize("source", [b"simulator", b"", b"\xff"])
 def test_records_of_another_source_are_refused(source: bytes) -> None:
-    with pytest.raises(InvalidMessageError, match="comes from .*, MARKET_DATA_SOURCE is kraken"):
+    with pytest.raises(InvalidMessageError, match=r"comes from .*, MARKET_DATA_SOURCE is kraken"):
         require_market_data_source([(MARKET_DATA_SOURCE, source)], "kraken")

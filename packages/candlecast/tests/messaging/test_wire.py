@@ -31,13 +31,13 @@ def test_a_complaint_names_the_field_and_the_value_it_has(value: bytes, said: st
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff", b"[" * 10_000])
 def test_what_is_not_json_is_refused(value: bytes) -> None:
-    with pytest.raises(InvalidMessageError, match="^not JSON: "):
+    with pytest.raises(InvalidMessageError, match=r"^not JSON: "):
         parse_object(value)
 
 
 @pytest.mark.parametrize("value", [b"[]", b"1", b"null", b'"x"'])
 def test_what_is_not_an_object_is_refused(value: bytes) -> None:
-    with pytest.raises(InvalidMessageError, match="is not a JSON object$"):
+    with pytest.raises(InvalidMessageError, match=r"is not a JSON object$"):
         parse_object(value)
 
 

@@ -29,7 +29,7 @@ class BackgroundCalls:
         def run() -> None:
             try:
                 outcome.set_result(call())
-            except Exception as error:  # noqa: BLE001 - handed to whoever asks for the outcome
+            except BaseException as error:  # noqa: BLE001 - a panic of native code is one, too
                 outcome.set_exception(error)
 
         self._calls = [each for each in self._calls if not each.done()]

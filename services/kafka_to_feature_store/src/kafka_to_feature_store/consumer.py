@@ -46,6 +46,7 @@ class GroupMember:
         self._on_commit = on_commit
         self._on_error = on_error
         self._ours: set[int] = set()
+        self._paused: set[int] = set()
         self._is_held_back = False
         config = {
             **settings.client_config(),
@@ -59,6 +60,8 @@ class GroupMember:
             "partition.assignment.strategy": "cooperative-sticky",
             "statistics.interval.ms": STATISTICS_INTERVAL_MS,
             "stats_cb": on_statistics,
+            # A partition that is new here waits for the request that is out without it.
+            "fetch.wait.max.ms": 100,
             # The default of 64 MB is a queue of minutes; this is one of seconds.
             "queued.max.messages.kbytes": 16_384,
         }
@@ -96,13 +99,13 @@ class GroupMember:
         """Read nothing for now; the membership stays as long as `read` is called."""
         if not self._is_held_back:
             self._is_held_back = True
-            self._consumer.pause(self._consumer.assignment())
+            self._pause(self._ours)
 
     def let_go(self) -> None:
         """Read again; the first record takes about a second to come."""
         if self._is_held_back:
             self._is_held_back = False
-            self._consumer.resume(self._consumer.assignment())
+            self._resume(self._ours)
 
     def commit(self, next_offsets: Mapping[int, int]) -> None:
         """Ask the broker to keep these offsets; the answer comes to `on_commit`."""
@@ -119,13 +122,26 @@ class GroupMember:
 
     def _take_over(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
-        self._ours |= {each.partition for each in partitions}
-        # The client remembers a pause beyond the loss of a partition: one that comes back must be
-        # told, or it would never be read again.
+        numbers = {each.partition for each in partitions}
+        self._ours |= numbers
         if self._is_held_back:
-            consumer.pause(partitions)
+            self._pause(numbers)
         else:
-            consumer.resume(partitions)
+            # The client remembers a pause beyond the loss of a partition: one that comes back
+            # would never be read again. (Not for all of them: it delays the first record.)
+            self._resume(numbers & self._paused)
+
+    def _pause(self, numbers: set[int]) -> None:
+        self._consumer.pause(self._partitions(numbers))
+        self._paused |= numbers
+
+    def _resume(self, numbers: set[int]) -> None:
+        self._consumer.resume(self._partitions(numbers))
+        self._paused -= numbers
+
+    def _partitions(self, numbers: set[int]) -> list[TopicPartition]:
+        topic = self._settings.kafka_input_topic
+        return [TopicPartition(topic, number) for number in sorted(numbers)]
 
     def _give_up(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = {each.partition for each in partitions}

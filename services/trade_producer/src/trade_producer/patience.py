@@ -1,8 +1,8 @@
-"""Asking an exchange that may be away: it is waited for, and never in silence."""
+"""Asking an exchange or a broker that may be away: it is waited for, and never in silence."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from loguru import logger
 
@@ -15,7 +15,12 @@ LONGEST_PAUSE_SECONDS = 15.0
 Answer = TypeVar("Answer")
 
 
-async def until_answered(ask: Callable[[], Awaitable[Answer]], metrics: Metrics) -> Answer:
+async def until_answered(
+    ask: Callable[[], Awaitable[Answer]],
+    metrics: Metrics,
+    *,
+    who: Literal["exchange", "broker"] = "exchange",
+) -> Answer:
     """Ask until there is an answer; each failure is a line in the log.
 
     Raises:
@@ -25,9 +30,9 @@ async def until_answered(ask: Callable[[], Awaitable[Answer]], metrics: Metrics)
         try:
             return await ask()
         except (TransientError, InvalidMessageError) as error:
-            metrics.errors.labels("rest").inc()
+            metrics.errors.labels("rest" if who == "exchange" else "kafka").inc()
             logger.warning(
-                "exchange_unreachable", reason=str(error), retry_seconds=round(pause_seconds, 1)
+                f"{who}_unreachable", reason=str(error), retry_seconds=round(pause_seconds, 1)
             )
             await asyncio.sleep(pause_seconds)
     raise AssertionError("backoff_delays never ends")

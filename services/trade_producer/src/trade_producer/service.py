@@ -30,7 +30,7 @@ DELIVERING = "delivering"
 _DELIVERY_PATIENCE_SECONDS = 10.0
 _HOUSEKEEPING_SECONDS = 0.5
 # A call is tried again inside the client for so long; then it is told of, and tried again.
-_SILENT_RETRY_SECONDS = 10.0
+_SILENT_RETRY_SECONDS = 5.0
 
 
 def require_conditions(settings: Settings, readiness: Readiness) -> None:
@@ -57,7 +57,11 @@ async def produce_trades(settings: Settings, context: ServiceContext) -> None:
             on_request=lambda report: _count(report, metrics),
         ) as client:
             products = await _find_products(client, settings, metrics)
-            cursors = await in_daemon_thread(lambda: _prepare_topic(settings, products))
+            cursors = await until_answered(
+                lambda: in_daemon_thread(lambda: _prepare_topic(settings, products)),
+                metrics,
+                who="broker",
+            )
             await _produce(settings, context, client, products, cursors, metrics)
         beating.cancel()
 

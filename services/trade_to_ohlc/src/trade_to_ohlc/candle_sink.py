@@ -80,21 +80,22 @@ class CandleSink(BaseSink):
         self._raise_for_failure()
 
     def _produce(self, key: bytes, value: bytes) -> None:
-        def is_full() -> bool:
-            try:
-                self._producer.produce(
-                    self._topic,
-                    value=value,
-                    key=key,
-                    headers=self._headers,
-                    on_delivery=self._on_delivery,
-                )
-            except BufferError:
-                self._producer.poll(_POLL_SECONDS)
-                return True
-            return False
+        if not self._is_queued(key, value):
+            self._wait_while(lambda: not self._is_queued(key, value))
 
-        self._wait_while(is_full)
+    def _is_queued(self, key: bytes, value: bytes) -> bool:
+        try:
+            self._producer.produce(
+                self._topic,
+                value=value,
+                key=key,
+                headers=self._headers,
+                on_delivery=self._on_delivery,
+            )
+        except BufferError:
+            self._producer.poll(_POLL_SECONDS)
+            return False
+        return True
 
     def _wait_while(self, is_busy: Callable[[], bool]) -> None:
         until_seconds: float | None = None

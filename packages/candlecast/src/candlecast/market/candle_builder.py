@@ -235,8 +235,9 @@ def _split_into_windows(batch: TradeBatch, window_ms: int) -> list[OpenWindow]:
     ends = np.append(firsts[1:], len(batch))
     known_ids = np.where(batch.trade_id > 0, batch.trade_id, _NO_ID)
     first_ids = np.minimum.reduceat(known_ids, firsts)
-    bought = np.where(batch.is_buy, batch.quantity, 0.0)
-    columns = zip(
+    quantity = batch.quantity
+    summed = np.array([quantity, batch.price * quantity, quantity * batch.is_buy])
+    values_of_windows = zip(
         starts[firsts].tolist(),
         batch.price[firsts].tolist(),
         np.maximum.reduceat(batch.price, firsts).tolist(),
@@ -245,9 +246,7 @@ def _split_into_windows(batch: TradeBatch, window_ms: int) -> list[OpenWindow]:
         (ends - firsts).tolist(),
         np.where(first_ids == _NO_ID, 0, first_ids).tolist(),
         np.maximum.reduceat(batch.trade_id, firsts).tolist(),
-        exact_parts_of_segments(batch.quantity, firsts),
-        exact_parts_of_segments(batch.price * batch.quantity, firsts),
-        exact_parts_of_segments(bought, firsts),
+        *exact_parts_of_segments(summed, firsts),
         strict=True,
     )
-    return [OpenWindow(*values) for values in columns]
+    return [OpenWindow(*values) for values in values_of_windows]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from candlecast.market.trade_batch import Float64Column, Int64Column
 
@@ -32,33 +33,37 @@ def exact_parts(values: Iterable[float]) -> list[float]:
     return parts
 
 
-def exact_parts_of_segments(values: Float64Column, firsts: Int64Column) -> list[list[float]]:
-    """Return, of each segment, doubles whose exact sum is the exact sum of the segment.
+def exact_parts_of_segments(
+    columns: npt.NDArray[np.float64], firsts: Int64Column
+) -> list[list[list[float]]]:
+    """Return, of each column's segments, doubles whose exact sum is the exact sum of the segment.
 
     Adding a large number and taking it away again rounds all values to multiples of one unit, so
     coarse that their plain sum is exact; what is left goes the same way with a finer unit (Rump,
     Ogita and Oishi 2008, "Accurate floating-point summation", algorithm ExtractVector).
 
     Args:
-        values: finite, none below zero, at least one.
+        columns: a row for each; values are finite, none is below zero, and there is at least one.
         firsts: where the segments begin; the first is 0, and none is empty.
     """
-    if len(values) <= _WORTHWHILE:
-        return _cut(values, firsts)
-    headroom_bits = (len(values) + 2).bit_length()
-    exponent = math.frexp(float(values.max()))[1] + headroom_bits
-    remaining = values
+    size = columns.shape[1]
+    if size <= _WORTHWHILE:
+        return [_cut(column, firsts) for column in columns]
+    headroom_bits = (size + 2).bit_length()
+    exponent = math.frexp(float(columns.max()))[1] + headroom_bits
+    remaining = columns
     levels = []
     for _ in range(_LEVELS):
         unit = math.ldexp(1.0, exponent)
         multiples = (remaining + unit) - unit
         remaining = remaining - multiples
-        levels.append(np.add.reduceat(multiples, firsts))
+        levels.append(np.add.reduceat(multiples, firsts, axis=1))
         exponent += headroom_bits - _MANTISSA_BITS
-    parts: list[list[float]] = np.stack(levels, axis=1).tolist()
-    if remaining.any():
-        rests = _cut(remaining, firsts)
-        return [some + rest for some, rest in zip(parts, rests, strict=True)]
+    parts: list[list[list[float]]] = np.stack(levels, axis=2).tolist()
+    for column_parts, rest in zip(parts, remaining, strict=True):
+        if rest.any():
+            for segment_parts, segment_rest in zip(column_parts, _cut(rest, firsts), strict=True):
+                segment_parts.extend(segment_rest)
     return parts
 
 

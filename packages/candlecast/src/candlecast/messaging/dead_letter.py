@@ -69,11 +69,8 @@ class DeadLetterWriter:
         if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             # It came in just below the limit, and the header is too much. Its beginning says
             # enough; the whole of it is still where it came from.
-            size = len(value or b"")
-            note = f"; only the beginning of {size} bytes"
-            error = self._deliver(
-                value and value[:_CUT_BYTES], key and key[:_CUT_BYTES], reason + note
-            )
+            note = f"the first {_CUT_BYTES} of {len(value or b'')} bytes; "
+            error = self._deliver(value and value[:_CUT_BYTES], key, note + reason)
         if error is not None:
             raise TransientError(
                 f"the broker does not take dead letters on {self.topic}: {error.str()}"

@@ -1,10 +1,11 @@
 """Topics: waiting for the broker, creating, deleting."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import NewTopic
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from loguru import logger
 
 from candlecast.errors import ConfigurationError, TransientError
@@ -13,6 +14,8 @@ from candlecast.runtime.backoff import backoff_delays
 
 _REQUEST_TIMEOUT_SECONDS = 30.0
 _PROBE_TIMEOUT_SECONDS = 5.0
+_ATTEMPT_SECONDS = 0.5
+_USABLE_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,9 @@ def wait_for_broker(
 
 
 def create_topics(config: ClientConfig, topics: Sequence[TopicSpecification]) -> None:
-    """Create the topics that do not exist.
+    """Create the topics that do not exist, and wait until all of them can be read and written.
+
+    Those that exist stay as they are; no permission to create topics is needed for them.
 
     Raises:
         TransientError: the broker did not do it now.
@@ -71,6 +76,15 @@ def create_topics(config: ClientConfig, topics: Sequence[TopicSpecification]) ->
     """
     if not topics:
         return
+    admin = admin_client(config)
+    existing = existing_topics(config)
+    missing = [topic for topic in topics if topic.name not in existing]
+    if missing:
+        _create(admin, missing)
+    _wait_until_usable(admin, [topic.name for topic in topics])
+
+
+def _create(admin: AdminClient, topics: Sequence[TopicSpecification]) -> None:
     new_topics = [
         NewTopic(
             topic.name,
@@ -80,13 +94,42 @@ def create_topics(config: ClientConfig, topics: Sequence[TopicSpecification]) ->
         )
         for topic in topics
     ]
-    admin = admin_client(config)
     futures = admin.create_topics(new_topics, request_timeout=_REQUEST_TIMEOUT_SECONDS)
     for name, future in futures.items():
         try:
             future.result()
         except KafkaException as error:
             _raise_unless(error, KafkaError.TOPIC_ALREADY_EXISTS, f"creating topic {name}")
+
+
+def _wait_until_usable(admin: AdminClient, names: Sequence[str]) -> None:
+    """Wait until every partition answers: brokers hear of a new topic one after the other."""
+    deadline_seconds = time.monotonic() + _REQUEST_TIMEOUT_SECONDS
+    while True:
+        try:
+            _ask_every_partition(admin, names)
+        except KafkaException as error:
+            if time.monotonic() > deadline_seconds:
+                raise TransientError(
+                    f"topics {', '.join(names)} cannot be used yet: {error.args[0].str()}"
+                ) from error
+            time.sleep(_USABLE_POLL_SECONDS)
+        else:
+            return
+
+
+def _ask_every_partition(admin: AdminClient, names: Sequence[str]) -> None:
+    topics = admin.list_topics(timeout=_REQUEST_TIMEOUT_SECONDS).topics
+    partitions = []
+    for name in names:
+        if name not in topics or topics[name].error is not None:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+        partitions += [TopicPartition(name, number) for number in topics[name].partitions]
+    futures = admin.list_offsets(
+        dict.fromkeys(partitions, OffsetSpec.latest()), request_timeout=_REQUEST_TIMEOUT_SECONDS
+    )
+    for future in futures.values():
+        future.result()
 
 
 def delete_topics(config: ClientConfig, names: Sequence[str]) -> None:
@@ -112,14 +155,18 @@ def existing_topics(config: ClientConfig) -> set[str]:
 
 
 def _list_topics(config: ClientConfig) -> set[str]:
+    # The client knows at once why nobody answers, but says so to a callback only, and the call goes
+    # on waiting; so it is made again and again, for as long as there is no answer and no reason.
     reported: list[KafkaError] = []
     admin = admin_client(config, on_error=reported.append)
-    try:
-        metadata = admin.list_topics(timeout=_PROBE_TIMEOUT_SECONDS)
-    except KafkaException as error:
-        admin.poll(0)  # the client calls back from here only
-        raise _judge_silence(config, error.args[0], reported) from error
-    return set(metadata.topics)
+    deadline_seconds = time.monotonic() + _PROBE_TIMEOUT_SECONDS
+    while True:
+        try:
+            return set(admin.list_topics(timeout=_ATTEMPT_SECONDS).topics)
+        except KafkaException as error:
+            admin.poll(0)  # the client calls back from here
+            if reported or time.monotonic() > deadline_seconds:
+                raise _judge_silence(config, error.args[0], reported) from error
 
 
 def _judge_silence(

@@ -8,8 +8,9 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -30,11 +31,12 @@ class RunningService:
         other_lines: what was written to standard error and is not one line of JSON.
     """
 
-    def __init__(self, module: str, settings: dict[str, str]) -> None:
+    def __init__(self, module: str, directory: Path, settings: Mapping[str, str]) -> None:
         self._module = module
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", module],
             env={**os.environ, "METRICS_PORT": "0", "MONITORING_HOST": "127.0.0.1", **settings},
+            cwd=directory,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -106,9 +108,15 @@ class RunningService:
 
 
 @contextmanager
-def running_service(module: str, **settings: str) -> Iterator[RunningService]:
-    """Run `python -m module` until the block ends; settings by their variables' names."""
-    service = RunningService(module, settings)
+def running_service(module: str, directory: Path, **settings: str) -> Iterator[RunningService]:
+    """Run `python -m module` in a directory until the block ends.
+
+    Args:
+        module: the service.
+        directory: where it runs, and keeps what it keeps; no `.env` of a developer is there.
+        settings: by their variables' names.
+    """
+    service = RunningService(module, directory, settings)
     try:
         yield service
     finally:
