@@ -114,6 +114,11 @@ class ServiceProcess:
             raise InvariantError(f"{self.module} ended with {exit_code}{self._log_tail()}")
 
     @property
+    def process_id(self) -> int:
+        """Its process."""
+        return self._running.pid
+
+    @property
     def resident_megabytes(self) -> float:
         """The memory it holds now."""
         identity = identify(self._running.pid)

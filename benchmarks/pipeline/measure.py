@@ -2,7 +2,8 @@
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.figures import Figure, Report, Section, Statistic, Target, ratios
@@ -10,7 +11,7 @@ from benchmarks.made_trades import BTC_LIKE, BUSY
 from benchmarks.options import Options
 from benchmarks.pipeline.latencies import Latencies
 from benchmarks.pipeline.live import LiveFindings, LivePlan, measure_live
-from benchmarks.pipeline.throughput import Case, CaseRunner
+from benchmarks.pipeline.throughput import Case, CaseRunner, Speed
 from benchmarks.results import quantity
 from candlecast.embedded_broker import EmbeddedBroker
 
@@ -26,7 +27,7 @@ _CASES = tuple(
     )
 )
 _PROMISED_TRADES_PER_RECORD = 1_000
-_MINUTE_PLAN = LivePlan(window_seconds=60, warm_up_seconds=20, measured_seconds=180)
+_MINUTE_PLAN = LivePlan(window_seconds=60, warm_up_seconds=20, measured_seconds=330)
 _SECOND_PLAN = LivePlan(window_seconds=1, warm_up_seconds=20, measured_seconds=150)
 _QUICK_SECONDS = 8.0
 _FEWEST_SAMPLES = 300
@@ -34,6 +35,9 @@ _FEWEST_SAMPLES = 300
 _THROUGHPUT = Target(limit=2e6, is_minimum=True, statistic=Statistic.MEDIAN)
 _RATIO = Target(limit=40, is_minimum=True, statistic=Statistic.MEDIAN)
 _MEMORY = Target(limit=200, is_minimum=False, statistic=Statistic.HIGHEST)
+
+_Speeds = Mapping[Case, Sequence[Speed]]
+"""One speed a round."""
 
 
 def measure(options: Options) -> Report:
@@ -55,7 +59,7 @@ def measure(options: Options) -> Report:
     return Report(
         benchmark="pipeline",
         sections=(
-            _throughput_section(speeds),
+            *_throughput_sections(speeds),
             *_latency_sections(minutes, seconds),
             _memory_section(minutes, seconds),
         ),
@@ -70,10 +74,8 @@ def _quick(plan: LivePlan) -> LivePlan:
     )
 
 
-def _measure_throughput(
-    broker_address: str, directory: Path, options: Options
-) -> Mapping[Case, list[float]]:
-    """Return trades per second of each case, one value a round; the rounds are interleaved."""
+def _measure_throughput(broker_address: str, directory: Path, options: Options) -> _Speeds:
+    """Measure every case once a round, one after the other."""
     divisor = _QUICK_DIVISOR if options.is_quick else 1
     options.say("filling topics")
     runners = {
@@ -85,26 +87,50 @@ def _measure_throughput(
         )
         for case in _CASES
     }
-    speeds: dict[Case, list[float]] = defaultdict(list)
+    speeds: dict[Case, list[Speed]] = defaultdict(list)
     rounds = _QUICK_ROUNDS if options.is_quick else _ROUNDS
     for number in range(1, rounds + 1):
         for case, runner in runners.items():
             speed = runner.run()
-            options.say(f"round {number} of {rounds}: {case.name}: {quantity(speed)} trades/s")
+            options.say(
+                f"round {number} of {rounds}: {case.name}: "
+                f"{quantity(speed.trades_per_second)} trades/s"
+            )
             speeds[case].append(speed)
     return speeds
 
 
-def _throughput_section(speeds: Mapping[Case, list[float]]) -> Section:
+def _throughput_sections(speeds: _Speeds) -> tuple[Section, Section]:
+    return (
+        Section(
+            title="Throughput of one process",
+            figures=_throughput_figures(speeds, lambda speed: speed.trades_per_second),
+            remarks=("Every run's candles were compared with numpy's, minute by minute.",),
+        ),
+        Section(
+            title="The same per second of processor time, all threads of the process",
+            figures=tuple(
+                replace(figure, target=None)
+                for figure in _throughput_figures(
+                    speeds, lambda speed: speed.trades_per_processor_second
+                )
+            ),
+            remarks=("Other work on the machine disturbs these less; no targets.",),
+        ),
+    )
+
+
+def _throughput_figures(speeds: _Speeds, measured: Callable[[Speed], float]) -> tuple[Figure, ...]:
     figures: list[Figure] = []
-    windows = {case.shape: values for case, values in speeds.items() if case.is_comparison}
-    for case, values in speeds.items():
+    values = {case: tuple(measured(speed) for speed in each) for case, each in speeds.items()}
+    windows = {case.shape: each for case, each in values.items() if case.is_comparison}
+    for case, each in values.items():
         is_promised = case.trades_per_record == _PROMISED_TRADES_PER_RECORD
         figures.append(
             Figure(
                 name=case.name,
                 unit="trades/s",
-                values=tuple(values),
+                values=each,
                 target=_THROUGHPUT if is_promised else None,
             )
         )
@@ -113,15 +139,11 @@ def _throughput_section(speeds: Mapping[Case, list[float]]) -> Section:
                 Figure(
                     name="  against the window of the same round",
                     unit="x",
-                    values=ratios(values, windows[case.shape]),
+                    values=ratios(each, windows[case.shape]),
                     target=_RATIO if is_promised else None,
                 )
             )
-    return Section(
-        title="Throughput of one process",
-        figures=tuple(figures),
-        remarks=("Every run's candles were compared with numpy's, minute by minute.",),
-    )
+    return tuple(figures)
 
 
 def _latency_sections(minutes: LiveFindings, seconds: LiveFindings) -> tuple[Section, Section]:

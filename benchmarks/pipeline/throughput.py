@@ -32,6 +32,7 @@ from benchmarks.pipeline.topics import (
     fill,
     read_all,
 )
+from benchmarks.processor_clock import ProcessorClock
 from benchmarks.service_process import LOOPBACK, ServiceProcess
 from candlecast.market.trade_batch import TradeBatch
 from candlecast.messaging.connection import ClientConfig
@@ -40,6 +41,7 @@ from candlecast.messaging.trades_record import encode_trades_record
 
 _PATIENCE_SECONDS = 300.0
 _CONNECTING_MS = 50
+_PROCESSOR_TICK_SECONDS = 0.01
 _END_OF_STREAM = b'"end_of_stream":true'
 _decoder = msgspec.json.Decoder(MinuteCandle)
 
@@ -71,6 +73,38 @@ class Case:
         return f"{self.shape.name}: trade_to_ohlc, {self.trades_per_record:,} a record"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What the broker's stamps say of one run.
+
+    Attributes:
+        start_ms, end_ms: the stamps on the first candle and on the last output.
+        trade_count: trades of the candles in between.
+    """
+
+    start_ms: int
+    end_ms: int
+    trade_count: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it took; at least the clock's resolution."""
+        return max(self.end_ms - self.start_ms, 1) / 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """How fast one run was.
+
+    Attributes:
+        trades_per_second: by the clock on the wall.
+        trades_per_processor_second: by the processor time of all threads of the process.
+    """
+
+    trades_per_second: float
+    trades_per_processor_second: float
+
+
 class CaseRunner:
     """Fills a case's input once, then runs its program on it as often as wanted."""
 
@@ -87,22 +121,31 @@ class CaseRunner:
         create_input_topic(self._config, self._input_topic)
         fill(self._config, self._input_topic, PRODUCT_ID, _records(case, trades))
 
-    def run(self) -> float:
-        """Run the program in a new process with new state; return trades per second.
+    def run(self) -> Speed:
+        """Run the program in a new process with new state.
 
         Raises:
             InvariantError: it failed, or its candles are not right.
         """
         output_topic = f"ohlc_{uuid.uuid4().hex[:8]}"
         create_output_topic(self._config, output_topic)
-        with self._program(output_topic) as process:
+        with (
+            self._program(output_topic) as process,
+            ProcessorClock(process.process_id) as processor_clock,
+        ):
             process.wait_until_done(_PATIENCE_SECONDS)
         outputs = read_all(self._config, output_topic)
+        delete_topics(self._config, [output_topic])
         candles = [each for each in outputs if _END_OF_STREAM not in each.value]
         found = in_columns([_decoder.decode(each.value) for each in candles])
         require_right(found, self._truth, maker=self.case.name)
-        delete_topics(self._config, [output_topic])
-        return trades_per_second(candles, outputs[-1], self._truth)
+        timing = timing_of(candles, outputs[-1], self._truth)
+        processor_seconds = processor_clock.used_seconds(timing.start_ms, timing.end_ms)
+        return Speed(
+            trades_per_second=timing.trade_count / timing.seconds,
+            trades_per_processor_second=timing.trade_count
+            / max(processor_seconds, _PROCESSOR_TICK_SECONDS),
+        )
 
     def _program(self, output_topic: str) -> ServiceProcess:
         state_directory = self._directory / "state" / output_topic
@@ -160,15 +203,18 @@ def _single_trades(trades: TradeBatch) -> Iterator[tuple[int, bytes]]:
         yield timestamp_ms, orjson.dumps(trade)
 
 
-def trades_per_second(
+def timing_of(
     candles: Sequence[StampedValue], last_output: StampedValue, truth: MinuteCandles
-) -> float:
-    """The speed between the broker's stamps on the first candle and on the last output.
+) -> Timing:
+    """Read the time and the trades of one run off the broker's stamps.
 
     Candles stamped right after the first may have waited with it for the connection: their time
     counts and their trades do not, so the speed is rather understated.
     """
     start_ms = candles[0].appended_ms
     uncounted = sum(each.appended_ms <= start_ms + _CONNECTING_MS for each in candles)
-    timed_trades = int(truth.trade_count[uncounted:].sum())
-    return timed_trades * 1000 / max(last_output.appended_ms - start_ms, 1)
+    return Timing(
+        start_ms=start_ms,
+        end_ms=last_output.appended_ms,
+        trade_count=int(truth.trade_count[uncounted:].sum()),
+    )

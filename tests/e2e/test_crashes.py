@@ -43,23 +43,39 @@ def test_killing_each_service_in_turn_leaves_a_store_equal_to_the_truth(
         live.assert_equal_to_the_truth(live.first_minute_ms(), end_ms)
 
 
-def test_an_exchange_with_every_fault_at_once_leaves_a_store_equal_to_the_truth(
-    tmp_path: Path, broker_address: str, topic_name: str
+EVERY_FAULT = {
+    "disconnect_every_seconds": 4.0,
+    "drop_message_probability": 0.05,
+    "duplicate_message_probability": 0.05,
+    "http_429_probability": 0.02,
+    "http_5xx_probability": 0.02,
+    "html_probability": 0.02,
+    "rate_limit_probability": 0.02,
+    "slow_probability": 0.05,
+    "slow_seconds": 0.3,
+    "page_edge_duplicates": 3,
+}
+# Only a watermark that REST has proven keeps candles of quiet minutes from closing early.
+HALF_OF_ALL_MESSAGES_LOST = {"drop_message_probability": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("faults", "speed", "minutes"),
+    [
+        pytest.param(EVERY_FAULT, 30, 12, id="every_fault"),
+        pytest.param(HALF_OF_ALL_MESSAGES_LOST, 60, 25, id="half_of_all_messages_lost"),
+    ],
+)
+def test_a_faulty_exchange_leaves_a_store_equal_to_the_truth(
+    tmp_path: Path,
+    broker_address: str,
+    topic_name: str,
+    faults: dict[str, float],
+    speed: int,
+    minutes: int,
 ) -> None:
-    faults = {
-        "disconnect_every_seconds": 4.0,
-        "drop_message_probability": 0.05,
-        "duplicate_message_probability": 0.05,
-        "http_429_probability": 0.02,
-        "http_5xx_probability": 0.02,
-        "html_probability": 0.02,
-        "rate_limit_probability": 0.02,
-        "slow_probability": 0.05,
-        "slow_seconds": 0.3,
-        "page_edge_duplicates": 3,
-    }
     with (
-        running_simulator(speed=30, products=PRODUCT_IDS, faults=faults) as simulator,
+        running_simulator(speed=speed, products=PRODUCT_IDS, faults=faults) as simulator,
         running_live_pipeline(
             simulator,
             tmp_path,
@@ -68,26 +84,6 @@ def test_an_exchange_with_every_fault_at_once_leaves_a_store_equal_to_the_truth(
             product_ids=PRODUCT_IDS,
         ) as live,
     ):
-        live.run_minutes(12, seconds=120)
-        end_ms = live.newest_minute_ms()
-        live.assert_equal_to_the_truth(live.first_minute_ms(), end_ms)
-
-
-def test_half_of_all_websocket_messages_may_be_lost_without_a_trace(
-    tmp_path: Path, broker_address: str, topic_name: str
-) -> None:
-    """Only a watermark that REST has proven keeps candles of quiet minutes from closing early."""
-    faults = {"drop_message_probability": 0.5}
-    with (
-        running_simulator(speed=60, products=PRODUCT_IDS, faults=faults) as simulator,
-        running_live_pipeline(
-            simulator,
-            tmp_path,
-            broker_address=broker_address,
-            topic_prefix=f"{topic_name}_",
-            product_ids=PRODUCT_IDS,
-        ) as live,
-    ):
-        live.run_minutes(25, seconds=120)
+        live.run_minutes(minutes, seconds=150)
         end_ms = live.newest_minute_ms()
         live.assert_equal_to_the_truth(live.first_minute_ms(), end_ms)

@@ -19,6 +19,7 @@ def service_process(
     """Run the service until the block ends; one that is killed gets its partitions back at once."""
     return running_service(
         "kafka_to_feature_store",
+        store_directory.parent,
         **{
             "KAFKA_BROKER_ADDRESS": topic.address,
             "KAFKA_INPUT_TOPIC": topic.name,

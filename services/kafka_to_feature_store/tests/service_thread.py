@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from candlecast.runtime.process import StopSignal
 from candlecast.runtime.service import ServiceContext
@@ -54,13 +54,13 @@ class HookedStore(InMemoryFeatureStore):
         return super().materialize(group)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RunningService:
     """A service that runs in a thread."""
 
-    context: ServiceContext = field(default_factory=ServiceContext)
-    stop: StopSignal = field(default_factory=StopSignal)
-    ended: "Future[None]" = field(default_factory=Future)
+    context: ServiceContext
+    stop: StopSignal
+    ended: "Future[None]"
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the value of a metric; 0 when it has none yet."""
@@ -97,28 +97,36 @@ def service_thread(
     topic: CandleTopic, store: FeatureStore, **settings: object
 ) -> Iterator[RunningService]:
     """Run the service until the block ends."""
-    running = RunningService()
-    running.context.readiness.require(ASSIGNED)
+    context, stop = ServiceContext(), StopSignal()
+    context.readiness.require(ASSIGNED)
     service = KafkaToFeatureStore(
         make_settings(topic, **settings),
         store=store,
-        context=running.context,
-        stop=running.stop,
+        context=context,
+        stop=stop,
         calls=BackgroundCalls(),
     )
+    with in_thread(service.run, stop) as ended:
+        yield RunningService(context, stop, ended)
+
+
+@contextmanager
+def in_thread(call: Callable[[], None], stop: StopSignal) -> Iterator["Future[None]"]:
+    """Make a call that ends when told to stop, until the block ends."""
+    ended: Future[None] = Future()
 
     def run() -> None:
         try:
-            service.run()
+            call()
         except Exception as error:  # noqa: BLE001 - handed to the test
-            running.ended.set_exception(error)
+            ended.set_exception(error)
         else:
-            running.ended.set_result(None)
+            ended.set_result(None)
 
     thread = threading.Thread(target=run, name="service")
     thread.start()
     try:
-        yield running
+        yield ended
     finally:
-        running.stop.set()
+        stop.set()
         thread.join(PATIENCE_SECONDS)

@@ -19,10 +19,29 @@ PRODUCTS = (BTC, ETH, QNT)
 """Each has a partition of its own."""
 
 
+class TroubledStore(HookedStore):
+    """Refuses to write until it is told not to."""
+
+    def __init__(self) -> None:
+        self.data = InMemoryFeatureData()
+        super().__init__(self.data)
+        self.is_broken = True
+        self.hook = self._refuse
+
+    def _refuse(self, _: str) -> None:
+        if self.is_broken:
+            raise TransientError("the disk is full")
+
+
 def assert_whole(store: HookedStore, minutes: int) -> None:
     for product_id in PRODUCTS:
         rows = store.read_online(GROUP, product_id, *FOREVER)
         assert minutes_of(rows) == list(range(1, minutes + 1))
+
+
+def assert_everything_committed(topic: CandleTopic, minutes: int, *, seconds: float = 30.0) -> None:
+    everything = dict.fromkeys(range(PARTITIONS), minutes)
+    eventually(lambda: topic.committed() == everything, "everything committed", seconds=seconds)
 
 
 def has_stored(service: RunningService, *product_ids: str) -> bool:
@@ -45,8 +64,7 @@ def test_a_second_process_joins_and_leaves_while_candles_come_and_none_is_missin
             eventually(lambda: stores_more(second), "rows of the second process")
         last = next(minutes)
         topic.send(make_candles(last, 1, product_ids=PRODUCTS))
-        everything = dict.fromkeys(range(PARTITIONS), last)
-        eventually(lambda: topic.committed() == everything, "everything committed")
+        assert_everything_committed(topic, last)
     assert_whole(store, last)
 
 
@@ -60,41 +78,31 @@ def test_a_process_that_comes_back_under_its_name_gets_its_partitions_at_once(
             eventually(lambda: first.is_assigned and second.is_assigned, "both members")
         topic.send(make_candles(1, 5, product_ids=PRODUCTS))
         with service_thread(topic, store, **names[1]):
-            everything = dict.fromkeys(range(PARTITIONS), 5)
             # Less than the ten seconds after which it would have been given up.
-            eventually(lambda: topic.committed() == everything, "everything", seconds=8.0)
+            assert_everything_committed(topic, 5, seconds=8.0)
     assert_whole(store, 5)
 
 
-def test_partitions_lost_and_won_back_while_the_store_refuses_are_read_to_their_end(
+def test_a_partition_that_is_taken_while_the_store_refuses_is_forgotten_and_read_when_it_returns(
     topic: CandleTopic,
 ) -> None:
-    data = InMemoryFeatureData()
-    troubled, healthy = HookedStore(data), HookedStore(data)
-    is_broken = True
-
-    def refuse(_: str) -> None:
-        if is_broken:
-            raise TransientError("the disk is full")
-
-    troubled.hook = refuse
+    store = TroubledStore()
     topic.send(make_candles(1, 10, product_ids=PRODUCTS))
-    with service_thread(topic, troubled, batch_size=5) as first:
-        eventually(lambda: first.metric("waiting_rows") == 10, "held back")
-        with service_thread(topic, healthy, batch_size=5) as second:
-            eventually(lambda: topic.committed() != {}, "the second process has a partition")
-            given_away = set(topic.committed())
-            eventually(lambda: set(topic.committed().values()) == {10}, "its partitions are stored")
-            assert len(given_away) < PARTITIONS
-            assert second.metric("store_errors_total", operation="write") == 0
-            # What the first one had read of them is neither written nor committed any more.
-            eventually(lambda: first.metric("waiting_rows") <= 10, "forgotten")
+    with service_thread(topic, store, batch_size=15) as first:
+        eventually(lambda: first.metric("waiting_rows") == 30, "everything read, and held back")
+        with service_thread(topic, HookedStore(store.data)) as second:
+            eventually(lambda: topic.committed() != {}, "partitions of the second process")
+            eventually(lambda: first.metric("waiting_rows") < 30, "forgotten rows")
+            store.is_broken = False
+            assert_everything_committed(topic, 10)
+            for product_id in PRODUCTS:
+                rows = [
+                    each.metric("rows_out_total", product_id=product_id) for each in (first, second)
+                ]
+                assert sorted(rows) == [0, 10]
         topic.send(make_candles(11, 10, product_ids=PRODUCTS))
-        eventually(lambda: first.metric("store_errors_total", operation="write") > 3, "refusals")
-        is_broken = False
-        everything = dict.fromkeys(range(PARTITIONS), 20)
-        eventually(lambda: topic.committed() == everything, "everything committed")
-    assert_whole(troubled, 20)
+        assert_everything_committed(topic, 20)
+    assert_whole(store, 20)
 
 
 def test_a_write_that_is_going_on_lands_before_the_partition_is_somebody_elses(
@@ -118,8 +126,7 @@ def test_a_write_that_is_going_on_lands_before_the_partition_is_somebody_elses(
     with service_thread(topic, slow) as first:
         eventually(lambda: first.metric("waiting_rows") == 15, "everything read")
         with service_thread(topic, fast):
-            everything = dict.fromkeys(range(PARTITIONS), 5)
-            eventually(lambda: topic.committed() == everything, "everything committed")
+            assert_everything_committed(topic, 5)
     assert landed[:2] == ["first", "second"]
 
 

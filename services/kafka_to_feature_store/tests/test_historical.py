@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from candlecast.errors import TransientError
 from candlecast.messaging.candle_record import EndOfStream
 from candlecast.testing.stored_candles import BTC, ETH, FOREVER, GROUP, minutes_of
 from candlecast.testing.waiting import eventually
@@ -89,6 +90,21 @@ def test_large_histories_go_in_batches_of_the_size_that_is_set(topic: CandleTopi
     with service_thread(topic, store, **HISTORICAL, batch_size=1_500) as service:
         service.ended.result(PATIENCE_SECONDS)
     assert store.written_rows == [1_500, 1_500, 1_000]
+    assert_history(store, *PRODUCTS)
+
+
+def test_a_run_does_not_end_before_the_store_has_everything(topic: CandleTopic) -> None:
+    store, refusals = HookedStore(), iter(range(3))
+
+    def refuse(_: str) -> None:
+        if next(refusals, None) is not None:
+            raise TransientError("the disk is full")
+
+    store.hook = refuse
+    send_history(topic, *PRODUCTS)
+    with service_thread(topic, store, **HISTORICAL) as service:
+        service.ended.result(PATIENCE_SECONDS)
+        assert service.metric("store_errors_total", operation="write") == 3
     assert_history(store, *PRODUCTS)
 
 

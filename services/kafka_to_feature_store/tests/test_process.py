@@ -66,7 +66,7 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for_alive_and_not_ready(
 ) -> None:
     address = f"127.0.0.1:{free_ports('127.0.0.1', 1)[0]}"
     with running_service(
-        "kafka_to_feature_store", KAFKA_BROKER_ADDRESS=address, FEATURE_STORE_DIR=str(tmp_path)
+        "kafka_to_feature_store", tmp_path, KAFKA_BROKER_ADDRESS=address
     ) as service:
         line = service.wait_for_event("broker_unreachable")
         assert address in line["reason"]
@@ -85,14 +85,14 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for_alive_and_not_ready(
 def test_what_only_a_person_can_repair_is_one_line_and_exit_code_78(
     tmp_path: Path, settings: dict[str, str], reason: str
 ) -> None:
-    LocalFeatureStore(tmp_path, "simulator").close()
+    LocalFeatureStore(tmp_path / "store", "simulator").close()
     given = {
         "KAFKA_BROKER_ADDRESS": "127.0.0.1:1",
-        "FEATURE_STORE_DIR": str(tmp_path),
+        "FEATURE_STORE_DIR": "store",
         "MARKET_DATA_SOURCE": "simulator",
         **settings,
     }
-    with running_service("kafka_to_feature_store", **given) as service:
+    with running_service("kafka_to_feature_store", tmp_path, **given) as service:
         assert service.wait() == 78
     errors = [line for line in service.events if line["level"] == "ERROR"]
     assert [line["event"] for line in errors] == ["configuration_error"]

@@ -22,7 +22,7 @@ PRODUCTS = ("BTC/USD", "DOGE/USD", "QNT/USD")
 @pytest.fixture
 def simulator() -> Iterator[RunningSimulator]:
     with running_simulator(
-        products=PRODUCTS, speed=300.0, clock_anchor_server_ms=ANCHOR_MS
+        products=PRODUCTS, speed=600.0, clock_anchor_server_ms=ANCHOR_MS
     ) as running:
         yield running
 
@@ -109,7 +109,7 @@ async def test_rest_is_never_asked_more_often_than_kraken_allows(
             kraken_rest_calls_per_second=1.0,
             hurry=1.0,
         ) as run:
-            await run.until_connected(1)
+            await run.until(lambda: {r.product_id for r in run.sink.records} == set(products))
             simulator.disconnect()
             end_ms = simulator.server_ms // MINUTE_MS * MINUTE_MS + 2 * MINUTE_MS
             await run.until_watermark(end_ms)

@@ -202,7 +202,7 @@ class World:
         await asyncio.sleep(60.0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     rest=rests,
     script=st.lists(steps, min_size=15, max_size=50),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,9 @@ def simulator() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
-def start(simulator: RunningSimulator, broker_address: str, topic_name: str) -> Start:
+def start(
+    simulator: RunningSimulator, broker_address: str, topic_name: str, tmp_path: Path
+) -> Start:
     """Start the service on the broker and the simulator; settings say what else it is told."""
 
     def start_service(**settings: str) -> AbstractContextManager[RunningService]:
@@ -47,7 +50,7 @@ def start(simulator: RunningSimulator, broker_address: str, topic_name: str) -> 
             "KRAKEN_REST_CALLS_PER_SECOND": "100",
             **settings,
         }
-        return running_service("trade_producer", **given)
+        return running_service("trade_producer", tmp_path, **given)
 
     return start_service
 
@@ -179,7 +182,6 @@ def test_a_second_producer_is_a_visible_state_and_loses_nothing(
             "PRODUCT_IDS: unknown product 'BTC/UDS'; did you mean",
         ),
         ({"MARKET_DATA_SOURCE": "kraken"}, "MARKET_DATA_SOURCE=kraken, but a simulator answers at"),
-        ({"LIVE_OR_HISTORICAL": "histroical"}, "LIVE_OR_HISTORICAL='histroical'"),
         ({"KAFKA_BROKER_ADDRESS": ""}, "KAFKA_BROKER_ADDRESS is not set"),
     ],
 )

@@ -1,12 +1,18 @@
 """What the service may be told, and how it complains."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from candlecast.errors import ConfigurationError
 from candlecast.runtime.settings import load_settings
+from candlecast.testing.readme_contract import readme_gaps
+from trade_producer.metrics import Metrics
 from trade_producer.settings import Settings
+
+README = Path(__file__).parents[1] / "README.md"
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
@@ -48,6 +54,7 @@ def test_names_of_the_public_courses_are_understood(monkeypatch: pytest.MonkeyPa
         ({"WATERMARK_GRACE_SECONDS": "-1"}, "WATERMARK_GRACE_SECONDS='-1'"),
         ({"WATERMARK_GRACE_SECONDS": "nan"}, "WATERMARK_GRACE_SECONDS='nan'"),
         ({"COMPLETENESS_CHECK_SECONDS": "0"}, "COMPLETENESS_CHECK_SECONDS='0'"),
+        ({"LIVE_OR_HISTORICAL": "yesterday"}, "LIVE_OR_HISTORICAL='yesterday'"),
         ({"LAST_N_DAYS": "0"}, "LAST_N_DAYS='0'"),
         ({"PRODUCT_IDS": " , "}, "PRODUCT_IDS=' , '"),
         ({"KAFKA_TOPIC": "not a topic"}, "KAFKA_TOPIC='not a topic'"),
@@ -74,3 +81,10 @@ def test_a_historical_run_with_a_topic_of_its_own_is_allowed(
     told = settings(monkeypatch, LIVE_OR_HISTORICAL="historical", KAFKA_TOPIC="trades_historical_1")
 
     assert told.is_historical
+
+
+def test_the_readme_names_every_setting_with_its_default_and_every_metric() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+
+    assert readme_gaps(README, settings=Settings, registry=registry) == []

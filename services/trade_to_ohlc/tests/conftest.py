@@ -32,6 +32,7 @@ def run_service(
     def run(**settings: str) -> AbstractContextManager[RunningService]:
         return running_service(
             "trade_to_ohlc",
+            tmp_path,
             **{
                 "KAFKA_BROKER_ADDRESS": broker_address,
                 "KAFKA_INPUT_TOPIC": input_topic,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from candlecast.embedded_broker import broker_status, start_detached, stop_detached
-from candlecast.runtime.operating_system import free_ports, wait_until
 from candlecast.errors import ConfigurationError
+from candlecast.runtime.operating_system import free_ports, wait_until
 
 pytestmark = pytest.mark.broker
 

@@ -36,7 +36,7 @@ CLOUDFLARE_PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title>"
         ("EGeneral:Internal error", TransientError),
         ("EGeneral:Internal error[1]", TransientError),
         ("EDatabase:Internal error", TransientError),
-        ("ENew:Never seen before", TransientError),
+        ("EOther:Never seen before", TransientError),
         ("EQuery:Unknown asset pair", ConfigurationError),
         ("EQuery:Invalid asset pair", ConfigurationError),
         ("EGeneral:Invalid arguments:count", ConfigurationError),

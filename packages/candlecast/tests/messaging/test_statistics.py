@@ -6,7 +6,7 @@ import pytest
 from candlecast.messaging.statistics import ConsumerStatistics, parse_consumer_statistics
 
 
-def statistics(join_state: str = "steady", **lags: int) -> str:
+def statistics(join_state: str = "steady", state: str = "up", **lags: int) -> str:
     """Some of what librdkafka 2.12 writes about a consumer; the partition -1 is its own."""
     partitions = {"-1": {"partition": -1, "consumer_lag": 99}} | {
         number.removeprefix("p"): {"partition": 0, "consumer_lag": lag, "txbytes": 0}
@@ -19,7 +19,7 @@ def statistics(join_state: str = "steady", **lags: int) -> str:
             "trades": {"topic": "trades", "partitions": partitions},
             "changelog": {"topic": "changelog", "partitions": {"0": {"consumer_lag": 1_000}}},
         },
-        "cgrp": {"state": "up", "join_state": join_state, "assignment_size": 2},
+        "cgrp": {"state": state, "join_state": join_state, "assignment_size": 2},
     }
     return json.dumps(fields)
 
@@ -37,6 +37,11 @@ def test_a_lag_that_is_not_known_yet_counts_nothing() -> None:
 @pytest.mark.parametrize("join_state", ["init", "wait-join", "wait-sync", "wait-assign-call"])
 def test_a_consumer_that_joins_its_group_is_not_assigned(join_state: str) -> None:
     assert not parse_consumer_statistics(statistics(join_state), "trades").is_assigned
+
+
+@pytest.mark.parametrize("state", ["init", "query-coord", "wait-broker-transport"])
+def test_a_consumer_whose_broker_is_away_is_not_assigned(state: str) -> None:
+    assert not parse_consumer_statistics(statistics(state=state), "trades").is_assigned
 
 
 def test_statistics_from_before_anything_is_known_are_read_too() -> None:

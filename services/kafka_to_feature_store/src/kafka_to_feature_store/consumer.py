@@ -62,8 +62,10 @@ class GroupMember:
             "stats_cb": on_statistics,
             # A partition that is new here waits for the request that is out without it.
             "fetch.wait.max.ms": 100,
-            # The default of 64 MB is a queue of minutes; this is one of seconds.
-            "queued.max.messages.kbytes": 16_384,
+            # Read ahead 4 MB, not 64, and look for room again after 50 ms, not a second: 50 MB
+            # less for a backlog at the same speed (measured).
+            "queued.max.messages.kbytes": 4_096,
+            "fetch.queue.backoff.ms": 50,
         }
         if settings.kafka_group_instance_id is not None:
             config["group.instance.id"] = settings.kafka_group_instance_id

@@ -2,6 +2,7 @@
 
 from pydantic import AliasChoices, Field
 
+from candlecast.messaging.connection import KafkaName
 from candlecast.messaging.consumer_settings import ConsumerSettings
 from candlecast.store.settings import FeatureStoreSettings
 
@@ -9,19 +10,20 @@ from candlecast.store.settings import FeatureStoreSettings
 class Settings(ConsumerSettings, FeatureStoreSettings):
     """Environment variables have the names of the fields, in capitals."""
 
-    kafka_input_topic: str = Field(
+    kafka_input_topic: KafkaName = Field(
         default="ohlc",
         validation_alias=AliasChoices("kafka_input_topic", "kafka_topic"),
-        description="topic of the closed candles",
+        description="topic of the closed candles: letters, digits, '.', '_' and '-'",
     )
-    kafka_consumer_group: str = Field(
-        default="kafka_to_feature_store", description="consumer group; it knows what is stored"
+    kafka_consumer_group: KafkaName = Field(
+        default="kafka_to_feature_store",
+        description="consumer group; it knows what is stored: letters, digits, '.', '_' and '-'",
     )
     batch_size: int | None = Field(
         default=None,
         ge=1,
         validation_alias=AliasChoices("batch_size", "buffer_size"),
-        description="candles that are written together; default 500 live, 20000 historical",
+        description="candles that are written together; default 500 live, 10000 historical",
     )
     batch_seconds: float | None = Field(
         default=None,
@@ -43,7 +45,7 @@ class Settings(ConsumerSettings, FeatureStoreSettings):
         """Candles that are written together at most."""
         if self.batch_size is not None:
             return self.batch_size
-        return 20_000 if self.is_historical else 500
+        return 10_000 if self.is_historical else 500
 
     @property
     def longest_wait_seconds(self) -> float:

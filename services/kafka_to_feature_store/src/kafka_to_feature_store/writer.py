@@ -137,6 +137,7 @@ class BatchWriter:
             self._metrics.newest_row_seconds.labels(product_id).set(timestamp_ms / 1000)
         if STORE in self._readiness.degraded:
             logger.info("store_recovered", rows=len(self._candles))
+        logger.debug("rows_written", rows=len(self._candles))
         self._candles = []
         self._pauses = _pauses()
         self._report(None)

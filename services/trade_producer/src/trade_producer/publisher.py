@@ -69,6 +69,8 @@ class TradePublisher:
                 "queue.buffering.max.kbytes": _QUEUE_KBYTES,
                 "queue.buffering.max.messages": 0,  # the size is limit enough
                 "message.timeout.ms": 0,
+                # A broker that is back is noticed within seconds.
+                "reconnect.backoff.max.ms": 2_000,
             },
             logger=_producer_log(),
         )
@@ -127,7 +129,8 @@ class TradePublisher:
         except BufferError as error:
             raise TransientError("the broker is away and the queue is full") from error
         except KafkaException as error:
-            raise TransientError(f"Kafka takes no more records: {_text_of(error)}") from error
+            self._failure = self._failure or _text_of(error)
+            raise TransientError(f"Kafka takes no more records: {self._failure}") from error
         self._count(record)
 
     def require_success(self) -> None:
@@ -161,10 +164,10 @@ class TradePublisher:
         await self._wait_until_queued_at_most(0)
 
     async def _wait_until_queued_at_most(self, count: int) -> None:
-        self.require_success()
         while len(self._producer) > count:
-            await asyncio.sleep(_STEP_SECONDS)
             self.require_success()
+            await asyncio.sleep(_STEP_SECONDS)
+        self.require_success()
 
     def _collect(self) -> None:
         """Take acknowledgements as they come: their time is part of the latency."""

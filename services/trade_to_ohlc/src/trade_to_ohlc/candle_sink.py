@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from quixstreams.sinks import BaseSink
 
 from candlecast.errors import TransientError
@@ -16,7 +16,6 @@ from candlecast.runtime.process import StopSignal
 
 _QUEUE_KBYTES = 65_536
 _POLL_SECONDS = 0.2
-_STOP_SECONDS = 8.0
 
 
 class CandleSink(BaseSink):
@@ -24,6 +23,15 @@ class CandleSink(BaseSink):
 
     The same guarantee as Quix's own output (sent before the offsets are committed), at a tenth of
     its cost for each candle; and a broker that is away is waited for without looking dead.
+
+    Args:
+        config: how to reach Kafka.
+        topic: where the candles go.
+        market_data_source: said in a header of each.
+        is_historical: whether candles come by the thousand.
+        stop: ends the wait for a broker that is away, after `stop_seconds` more.
+        on_wait: called again and again while waiting.
+        stop_seconds: less than the ten that a service may take to stop.
     """
 
     def __init__(
@@ -35,12 +43,14 @@ class CandleSink(BaseSink):
         is_historical: bool,
         stop: StopSignal,
         on_wait: Callable[[], None],
+        stop_seconds: float = 5.0,
     ) -> None:
-        super().__init__()
+        super().__init__(on_client_connect_success=_say_nothing)
         self._topic = topic
         self._headers = [(MARKET_DATA_SOURCE, market_data_source.encode())]
         self._stop = stop
         self._on_wait = on_wait
+        self._stop_seconds = stop_seconds
         self._failure: KafkaError | None = None
         self._producer = Producer(
             {
@@ -73,11 +83,16 @@ class CandleSink(BaseSink):
     def flush(self) -> None:
         """Wait until the broker has everything, however long it is away.
 
+        What the checkpoint does next, sending state and offsets, would wait in one call of the
+        client, deaf to signals; so even with nothing to send it is not let through before the
+        broker answers.
+
         Raises:
             TransientError: it refused a candle, or did not come back when told to stop.
         """
         self._wait_while(lambda: self._producer.flush(_POLL_SECONDS) > 0)
         self._raise_for_failure()
+        self._wait_while(lambda: not self._broker_answers())
 
     def _produce(self, key: bytes, value: bytes) -> None:
         if not self._is_queued(key, value):
@@ -97,13 +112,20 @@ class CandleSink(BaseSink):
             return False
         return True
 
+    def _broker_answers(self) -> bool:
+        try:
+            self._producer.list_topics(self._topic, timeout=_POLL_SECONDS)
+        except KafkaException:
+            return False
+        return True
+
     def _wait_while(self, is_busy: Callable[[], bool]) -> None:
         until_seconds: float | None = None
         while is_busy():
             self._on_wait()
             if not self._stop.is_set:
                 continue
-            until_seconds = until_seconds or time.monotonic() + _STOP_SECONDS
+            until_seconds = until_seconds or time.monotonic() + self._stop_seconds
             if time.monotonic() > until_seconds:
                 raise TransientError("the broker is away; a restart sends its candles again")
 
@@ -114,3 +136,7 @@ class CandleSink(BaseSink):
     def _raise_for_failure(self) -> None:
         if self._failure is not None:
             raise TransientError(f"a candle could not be delivered: {self._failure.str()}")
+
+
+def _say_nothing() -> None:
+    """There is nothing to connect to that was not there before."""

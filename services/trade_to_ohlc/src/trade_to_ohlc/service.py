@@ -132,12 +132,14 @@ class TradeToOhlc:
             market_data_source=self._settings.market_data_source,
             is_historical=self._settings.is_historical,
             stop=self._stop,
-            on_wait=self._context.heartbeat.beat,
+            on_wait=self._note_wait_for_broker,
         )
 
     def _consumer_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {
             "session.timeout.ms": 10_000,
+            # Also what Quix waits for its own messages when a broker goes away in mid-checkpoint.
+            "max.poll.interval.ms": 45_000,
             "statistics.interval.ms": STATISTICS_INTERVAL_MS,
             "stats_cb": self._on_statistics,
             "logger": client_log,
@@ -204,6 +206,10 @@ class TradeToOhlc:
         if self._settings.is_historical and not self._unfinished:
             # The loop still sends what this record brought about, and commits, before it ends.
             self._application.stop()
+
+    def _note_wait_for_broker(self) -> None:
+        self._context.heartbeat.beat()
+        self._context.readiness.set(READY, holds=False)
 
     def _count_error(self, error: Exception, _subject: object, _logger: object) -> bool:
         self._metrics.errors.inc()

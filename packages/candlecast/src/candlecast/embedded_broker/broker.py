@@ -13,8 +13,8 @@ from candlecast.embedded_broker.node import (
     stop_node,
     wait_until_serving,
 )
-from candlecast.runtime.operating_system import is_running, resident_bytes
 from candlecast.errors import InvariantError
+from candlecast.runtime.operating_system import is_running, resident_bytes
 
 
 class EmbeddedBroker:

@@ -14,8 +14,8 @@ from candlecast.embedded_broker.node import (
     stop_node,
     wait_until_serving,
 )
-from candlecast.runtime.operating_system import ProcessIdentity, is_running
 from candlecast.errors import ConfigurationError
+from candlecast.runtime.operating_system import ProcessIdentity, is_running
 
 DEFAULT_DATA_DIRECTORY = Path(".data/broker")
 

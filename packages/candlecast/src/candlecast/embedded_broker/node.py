@@ -29,6 +29,7 @@ from candlecast.embedded_broker.distribution import (
     java_executable,
     kafka_class_path,
 )
+from candlecast.errors import ConfigurationError, TransientError
 from candlecast.runtime.operating_system import (
     ProcessIdentity,
     free_ports,
@@ -38,7 +39,6 @@ from candlecast.runtime.operating_system import (
     terminate,
     wait_until,
 )
-from candlecast.errors import ConfigurationError, TransientError
 
 START_PATIENCE_SECONDS = 90.0
 STOP_PATIENCE_SECONDS = 15.0

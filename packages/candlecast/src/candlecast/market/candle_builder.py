@@ -148,16 +148,16 @@ class CandleBuilder:
         """Drop trades whose id is not above all before it, and count the ids jumped over."""
         last_id = self._state.last_trade_id
         ids = batch.trade_id
-        highest_before = np.maximum.accumulate(np.concatenate(([last_id], ids[:-1])))
-        is_new = (ids > highest_before) | (ids == 0)
-        folded.duplicate_count = len(ids) - int(np.count_nonzero(is_new))
-        if folded.duplicate_count > 0:
+        if ids[0] <= last_id or (ids[1:] <= ids[:-1]).any():
+            highest_before = np.maximum.accumulate(np.concatenate(([last_id], ids[:-1])))
+            is_new = (ids > highest_before) | (ids == 0)
+            folded.duplicate_count = len(ids) - int(np.count_nonzero(is_new))
             batch = batch.select(is_new)
-        numbered = batch.trade_id[batch.trade_id > 0]
-        if len(numbered) > 0:
-            first_id, final_id = int(numbered[0]), int(numbered[-1])
-            expected_id = last_id + 1 if last_id > 0 else first_id
-            folded.missing_count = final_id + 1 - expected_id - len(numbered)
+            ids = batch.trade_id[batch.trade_id > 0]
+        if len(ids) > 0:
+            final_id = int(ids[-1])
+            expected_id = last_id + 1 if last_id > 0 else int(ids[0])
+            folded.missing_count = final_id + 1 - expected_id - len(ids)
             self._state.last_trade_id = final_id
         return batch
 

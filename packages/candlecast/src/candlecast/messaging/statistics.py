@@ -12,7 +12,7 @@ class ConsumerStatistics:
     """A consumer's own view.
 
     Attributes:
-        is_assigned: whether it is a settled member of its group.
+        is_assigned: whether it is a settled member of its group, and in touch with it.
         lag_records: records of the topic that it has not read.
     """
 
@@ -21,6 +21,7 @@ class ConsumerStatistics:
 
 
 class _Group(msgspec.Struct):
+    state: str = ""
     join_state: str = ""
 
 
@@ -45,7 +46,8 @@ def parse_consumer_statistics(statistics: str, topic: str) -> ConsumerStatistics
     fields = _decoder.decode(statistics)
     partitions = fields.topics.get(topic, _Topic()).partitions
     return ConsumerStatistics(
-        is_assigned=fields.cgrp.join_state == "steady",
+        # Without a broker the member believes itself settled until its session is over.
+        is_assigned=fields.cgrp.state == "up" and fields.cgrp.join_state == "steady",
         lag_records=sum(
             max(partition.consumer_lag, 0)
             for number, partition in partitions.items()
