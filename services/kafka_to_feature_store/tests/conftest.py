@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kafka_to_feature_store import writer
+from kafka_to_feature_store import service, writer
 
 from .candle_topic import CandleTopic
 
@@ -15,6 +15,7 @@ def topic(broker_address: str, topic_name: str) -> Iterator[CandleTopic]:
 
 
 @pytest.fixture(autouse=True)
-def impatient_writer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that refuses is asked again soon, in services that run in the test's process."""
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service in the test's process asks a store that refuses, or is slow, again soon."""
     monkeypatch.setattr(writer, "_LONGEST_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(service, "_PATIENCE_SECONDS", 0.2)

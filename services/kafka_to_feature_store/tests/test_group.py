@@ -114,7 +114,7 @@ def test_a_write_that_is_going_on_lands_before_the_partition_is_somebody_elses(
     second_has_landed = threading.Event()
 
     def land_late(_: str) -> None:
-        second_has_landed.wait(3.0)  # longer than a rebalance takes
+        second_has_landed.wait(2.5)  # longer than a rebalance takes
         landed.append("first")
 
     def land(_: str) -> None:

@@ -98,7 +98,7 @@ def test_a_backlog_many_times_the_batch_arrives_whole_through_a_slow_store(
 
     def hook(method: str) -> None:
         if method == "write_online" and len(store.written_rows) == 3:
-            slow.wait(1.2)
+            slow.wait(0.5)
 
     store.hook = hook
     products = (BTC, ETH, SOL, QNT)

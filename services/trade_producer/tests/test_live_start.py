@@ -91,7 +91,7 @@ async def test_a_topic_that_cannot_be_gone_on_with_is_refused(
         async with live_run(
             simulator.rest_url, simulator.websocket_url, ("BTC/USD",), cursors={"BTC/USD": cursor}
         ) as run:
-            await run.producing
+            await run.until(lambda: False, seconds=10.0)
 
 
 async def test_rest_is_never_asked_more_often_than_kraken_allows(

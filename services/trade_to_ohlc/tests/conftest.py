@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+# Before any test imports Quix Streams itself: this import keeps a dependency's warning quiet.
+import trade_to_ohlc
 from candlecast.market.candle import Candle
 from candlecast.messaging.candle_record import EndOfStream, decode_candle_record
 from candlecast.testing.services import RunningService, running_service
@@ -31,7 +33,7 @@ def run_service(
 
     def run(**settings: str) -> AbstractContextManager[RunningService]:
         return running_service(
-            "trade_to_ohlc",
+            trade_to_ohlc.__name__,
             tmp_path,
             **{
                 "KAFKA_BROKER_ADDRESS": broker_address,

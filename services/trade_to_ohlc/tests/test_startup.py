@@ -1,11 +1,16 @@
 import json
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from candlecast.runtime.process import StopSignal
+from candlecast.runtime.service import ServiceContext
 from candlecast.testing.services import RunningService, running_service
+from trade_to_ohlc.service import TradeToOhlc
+from trade_to_ohlc.settings import Settings
 
 RunService = Callable[..., AbstractContextManager[RunningService]]
 
@@ -33,3 +38,25 @@ def test_a_signal_in_the_midst_of_starting_is_not_lost(run_service: RunService) 
         assert service.stop() == 0
 
     assert service.events[-1]["event"] == "stopped"
+
+
+@pytest.mark.broker
+def test_signals_are_left_to_the_process(
+    broker_address: str, input_topic: str, output_topic: str, topic_name: str, tmp_path: Path
+) -> None:
+    """Between the handlers that Quix Streams would set and its first turn one could be lost."""
+    settings = Settings(
+        kafka_broker_address=broker_address,
+        kafka_input_topic=input_topic,
+        kafka_output_topic=output_topic,
+        kafka_consumer_group=topic_name,
+        state_dir=tmp_path,
+    )
+    stop = StopSignal()
+    service = TradeToOhlc(settings, ServiceContext(), stop=stop)
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    stop.set()
+    service.run()
+
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers

@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.2
 class CandleSink(BaseSink):
     """Takes what each record of trades brought about.
 
-    The same guarantee as Quix's own output (sent before the offsets are committed), at a tenth of
+    The same guarantee as Quix's own output (sent before the offsets are committed), at a third of
     its cost for each candle; and a broker that is away is waited for without looking dead.
 
     Args:
